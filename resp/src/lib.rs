@@ -1,0 +1,1 @@
+//! The Redis protocol as bytes: requests in, replies out; no keys, no sockets.

@@ -1,0 +1,1 @@
+//! Resplite as a library.

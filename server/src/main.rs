@@ -1,0 +1,3 @@
+//! The `resplite` binary.
+
+fn main() {}

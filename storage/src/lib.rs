@@ -1,0 +1,4 @@
+//! The keyspace of Resplite: values, their table, their deadlines and the clock; no sockets, sessions or command names.
+
+pub mod packed;
+pub mod table;
