@@ -380,11 +380,12 @@ impl<E> Table<E> {
         }
         let last = self.buckets - 1;
         let into = last & !(1 << last.ilog2());
+        let only_segment = self.segments.len() == 1;
         let segment = self.segments.last_mut().expect("a table with buckets has a segment");
         let source = segment.pop().expect("segments are never empty");
         if segment.is_empty() {
             self.segments.pop();
-        } else if self.segments.len() == 1 && segment.capacity() > 2 * segment.len() {
+        } else if only_segment && segment.capacity() > 2 * segment.len() {
             segment.shrink_to(segment.len());
         }
         self.buckets = last;
@@ -460,8 +461,8 @@ impl<E> Bucket<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
+    use super::{Bucket, Rng, Table};
+    use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
     use std::collections::HashSet;
 
     fn hash(value: u64) -> u64 {
