@@ -1,4 +1,10 @@
 //! The keyspace of Resplite: values, their table, their deadlines and the clock; no sockets, sessions or command names.
 
+pub mod clock;
+pub mod deadlines;
+pub mod entry;
+pub mod keyspace;
 pub mod packed;
+pub mod shard;
 pub mod table;
+pub mod types;

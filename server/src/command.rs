@@ -1,0 +1,448 @@
+//! What a command is: its facts, from which arity errors, locks, COMMAND's answers and the documentation follow.
+
+use crate::commands;
+use crate::context::Ctx;
+use crate::error::CmdResult;
+use resplite_resp::reply::Reply;
+use resplite_resp::request::Args;
+use std::sync::LazyLock;
+
+/// A command's body: reads its arguments, calls the type, writes the reply. It never locks, waits or asks for the time.
+pub(crate) type Handler = for<'a> fn(&mut Ctx<'_>, Args<'a>, &mut Reply) -> CmdResult;
+
+/// Facts about a command as a set of bits; the names are those of COMMAND INFO.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    pub(crate) const WRITE: Flags = Flags(1);
+    pub(crate) const READONLY: Flags = Flags(1 << 1);
+    pub(crate) const DENYOOM: Flags = Flags(1 << 2);
+    pub(crate) const ADMIN: Flags = Flags(1 << 3);
+    pub(crate) const PUBSUB: Flags = Flags(1 << 4);
+    pub(crate) const NOSCRIPT: Flags = Flags(1 << 5);
+    pub(crate) const BLOCKING: Flags = Flags(1 << 6);
+    pub(crate) const LOADING: Flags = Flags(1 << 7);
+    pub(crate) const STALE: Flags = Flags(1 << 8);
+    pub(crate) const SKIP_MONITOR: Flags = Flags(1 << 9);
+    pub(crate) const SKIP_SLOWLOG: Flags = Flags(1 << 10);
+    pub(crate) const ASKING: Flags = Flags(1 << 11);
+    pub(crate) const FAST: Flags = Flags(1 << 12);
+    pub(crate) const NO_AUTH: Flags = Flags(1 << 13);
+    pub(crate) const MAY_REPLICATE: Flags = Flags(1 << 14);
+    pub(crate) const MOVABLEKEYS: Flags = Flags(1 << 15);
+    pub(crate) const NO_MULTI: Flags = Flags(1 << 16);
+    pub(crate) const ALLOW_BUSY: Flags = Flags(1 << 17);
+    pub(crate) const NO_ASYNC_LOADING: Flags = Flags(1 << 18);
+    pub(crate) const NO_MANDATORY_KEYS: Flags = Flags(1 << 19);
+
+    /// Names in the order in which COMMAND INFO lists them.
+    pub(crate) const NAMES: &'static [(Flags, &'static str)] = &[
+        (Flags::WRITE, "write"),
+        (Flags::READONLY, "readonly"),
+        (Flags::DENYOOM, "denyoom"),
+        (Flags::ADMIN, "admin"),
+        (Flags::PUBSUB, "pubsub"),
+        (Flags::NOSCRIPT, "noscript"),
+        (Flags::BLOCKING, "blocking"),
+        (Flags::LOADING, "loading"),
+        (Flags::STALE, "stale"),
+        (Flags::SKIP_MONITOR, "skip_monitor"),
+        (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+        (Flags::ASKING, "asking"),
+        (Flags::FAST, "fast"),
+        (Flags::NO_AUTH, "no_auth"),
+        (Flags::MAY_REPLICATE, "may_replicate"),
+        (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
+        (Flags::NO_ASYNC_LOADING, "no_async_loading"),
+        (Flags::NO_MULTI, "no_multi"),
+        (Flags::MOVABLEKEYS, "movablekeys"),
+        (Flags::ALLOW_BUSY, "allow_busy"),
+    ];
+
+    pub(crate) const fn with(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
+    #[inline]
+    pub(crate) const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// The family a command belongs to, as COMMAND DOCS and the ACL categories name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Group {
+    Connection,
+    Generic,
+    Hash,
+    List,
+    Server,
+    Set,
+    SortedSet,
+    String,
+    Transactions,
+}
+
+impl Group {
+    /// The name in COMMAND DOCS.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Group::Connection => "connection",
+            Group::Generic => "generic",
+            Group::Hash => "hash",
+            Group::List => "list",
+            Group::Server => "server",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::String => "string",
+            Group::Transactions => "transactions",
+        }
+    }
+
+    /// The ACL category that every command of the group is in.
+    pub(crate) fn category(self) -> Option<&'static str> {
+        match self {
+            Group::Connection => Some("connection"),
+            Group::Generic => Some("keyspace"),
+            Group::Hash => Some("hash"),
+            Group::List => Some("list"),
+            Group::Server => None,
+            Group::Set => Some("set"),
+            Group::SortedSet => Some("sortedset"),
+            Group::String => Some("string"),
+            Group::Transactions => Some("transaction"),
+        }
+    }
+}
+
+/// Where a key specification begins to look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Begin {
+    /// At this argument.
+    Index(usize),
+    /// Behind this word, searched from this argument on (from the end if negative).
+    Keyword(&'static str, i32),
+}
+
+/// How a key specification finds its keys from there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Find {
+    /// Up to this argument, relative to the begin (negative: from the end), in these steps, or only the first 1/limit part.
+    Range { last: i32, step: usize, limit: usize },
+    /// A count stands `count` arguments behind the begin, its keys start `first` behind it, in these steps.
+    Count { count: usize, first: usize, step: usize },
+}
+
+/// One group of a command's key arguments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct KeySpec {
+    /// What is done with them, in COMMAND INFO's words: one of RO RW OW RM, then ACCESS UPDATE INSERT DELETE ..
+    pub(crate) flags: &'static [&'static str],
+    pub(crate) begin: Begin,
+    pub(crate) find: Find,
+}
+
+/// Key specifications' flags that occur often.
+pub(crate) mod usage {
+    pub(crate) const READ: &[&str] = &["RO", "ACCESS"];
+    /// Looks at the key or its metadata, not at the data.
+    pub(crate) const LOOK: &[&str] = &["RO"];
+    pub(crate) const UPDATE: &[&str] = &["RW", "UPDATE"];
+    pub(crate) const UPDATE_ACCESS: &[&str] = &["RW", "ACCESS", "UPDATE"];
+    /// Writes only where nothing was.
+    pub(crate) const INSERT_ONLY: &[&str] = &["OW", "INSERT"];
+    pub(crate) const INSERT: &[&str] = &["RW", "INSERT"];
+    pub(crate) const DELETE: &[&str] = &["RW", "DELETE"];
+    pub(crate) const ACCESS_DELETE: &[&str] = &["RW", "ACCESS", "DELETE"];
+    pub(crate) const OVERWRITE: &[&str] = &["OW", "UPDATE"];
+    pub(crate) const REMOVE: &[&str] = &["RM", "DELETE"];
+}
+
+impl KeySpec {
+    /// The one key at `index`.
+    pub(crate) const fn one(flags: &'static [&'static str], index: usize) -> Self {
+        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 } }
+    }
+
+    /// Keys from `index` to `last`, every `step`-th argument.
+    pub(crate) const fn range(flags: &'static [&'static str], index: usize, last: i32, step: usize) -> Self {
+        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 } }
+    }
+
+    /// A count at `index` and its keys behind it.
+    pub(crate) const fn counted(flags: &'static [&'static str], index: usize) -> Self {
+        KeySpec { flags, begin: Begin::Index(index), find: Find::Count { count: 0, first: 1, step: 1 } }
+    }
+
+    /// Calls `found` with the index of each key; what does not fit is left out, the handler will complain about it.
+    pub(crate) fn for_each(&self, args: Args<'_>, mut found: impl FnMut(usize)) {
+        let len = args.len();
+        let begin = match self.begin {
+            Begin::Index(index) => index,
+            Begin::Keyword(word, from) => {
+                let is_word = |index: &usize| args.get(*index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+                let place = if from >= 0 {
+                    (from.unsigned_abs() as usize..len).find(is_word)
+                } else {
+                    let last = len.saturating_sub(from.unsigned_abs() as usize);
+                    (1..=last).rev().find(is_word)
+                };
+                let Some(place) = place else { return };
+                place + 1
+            }
+        };
+        if begin >= len {
+            return;
+        }
+        let (first, last, step) = match self.find {
+            Find::Range { last, step, limit } => {
+                let last = if last >= 0 {
+                    begin + last as usize
+                } else if limit <= 1 {
+                    len.saturating_sub(last.unsigned_abs() as usize)
+                } else {
+                    begin + (len - begin) / limit - 1
+                };
+                (begin, last, step)
+            }
+            Find::Count { count, first, step } => {
+                let counted = args.get(begin + count).and_then(resplite_resp::number::parse_i64);
+                let Some(counted) = counted.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0) else {
+                    return;
+                };
+                let first = begin + first;
+                (first, first.saturating_add((counted - 1).saturating_mul(step)), step)
+            }
+        };
+        let mut index = first;
+        while index <= last && index < len {
+            found(index);
+            index += step;
+        }
+    }
+}
+
+/// What the door locks before the handler runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Locks {
+    /// The shards of the keys that the key specifications name.
+    Keys,
+    /// All shards: the command looks at the whole keyspace.
+    All,
+    /// What the queued commands and the watched keys need together.
+    Queue,
+}
+
+/// One command or subcommand.
+pub(crate) struct Command {
+    /// Lower case; of a subcommand with its container: `config|get`.
+    pub(crate) name: &'static str,
+    pub(crate) handler: Handler,
+    /// Number of arguments with the name; negative: at least.
+    pub(crate) arity: i32,
+    pub(crate) flags: Flags,
+    /// Groups of key arguments, at the front.
+    pub(crate) keys: [Option<KeySpec>; 3],
+    pub(crate) locks: Locks,
+    pub(crate) group: Group,
+    /// ACL categories that do not follow from group and flags.
+    pub(crate) categories: &'static [&'static str],
+    pub(crate) since: &'static str,
+    pub(crate) summary: &'static str,
+    /// Arguments in the notation of `docs/commands.md`, from which COMMAND DOCS is made.
+    pub(crate) syntax: &'static str,
+    pub(crate) subcommands: &'static [Command],
+    /// The argument that is the only key, or 0: the fast way to a command's shard.
+    pub(crate) single_key: u8,
+}
+
+impl Command {
+    const fn new(group: Group, name: &'static str, handler: Handler, flags: Flags) -> Self {
+        Command {
+            name,
+            handler,
+            arity: 1,
+            flags,
+            keys: [None; 3],
+            locks: Locks::Keys,
+            group,
+            categories: &[],
+            since: "1.0.0",
+            summary: "",
+            syntax: "",
+            subcommands: &[],
+            single_key: 0,
+        }
+    }
+
+    /// A command that only looks.
+    pub(crate) const fn read(group: Group, name: &'static str, handler: Handler) -> Self {
+        Self::new(group, name, handler, Flags::READONLY)
+    }
+
+    /// A command that changes keys.
+    pub(crate) const fn write(group: Group, name: &'static str, handler: Handler) -> Self {
+        Self::new(group, name, handler, Flags::WRITE)
+    }
+
+    /// A command about the connection or the server, not about keys.
+    pub(crate) const fn control(group: Group, name: &'static str, handler: Handler) -> Self {
+        Self::new(group, name, handler, Flags(0))
+    }
+
+    /// A command that only holds subcommands.
+    pub(crate) const fn container(group: Group, name: &'static str, subcommands: &'static [Command]) -> Self {
+        let mut command = Self::new(group, name, commands::server::bare_container, Flags(0));
+        command.arity = -2;
+        command.subcommands = subcommands;
+        command
+    }
+
+    pub(crate) const fn arity(mut self, arity: i32) -> Self {
+        self.arity = arity;
+        self
+    }
+
+    pub(crate) const fn flag(mut self, flags: Flags) -> Self {
+        self.flags = self.flags.with(flags);
+        self
+    }
+
+    pub(crate) const fn fast(self) -> Self {
+        self.flag(Flags::FAST)
+    }
+
+    pub(crate) const fn deny_oom(self) -> Self {
+        self.flag(Flags::DENYOOM)
+    }
+
+    /// One key, at `index`, used as `usage` says.
+    pub(crate) const fn key(self, usage: &'static [&'static str], index: usize) -> Self {
+        self.keys(KeySpec::one(usage, index))
+    }
+
+    /// One more group of keys.
+    pub(crate) const fn keys(mut self, spec: KeySpec) -> Self {
+        let mut at = 0;
+        while self.keys[at].is_some() {
+            at += 1;
+        }
+        self.keys[at] = Some(spec);
+        self.single_key = match spec {
+            KeySpec { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, .. } if at == 0 => index as u8,
+            _ => 0,
+        };
+        self
+    }
+
+    pub(crate) const fn locks(mut self, locks: Locks) -> Self {
+        self.locks = locks;
+        self
+    }
+
+    pub(crate) const fn categories(mut self, categories: &'static [&'static str]) -> Self {
+        self.categories = categories;
+        self
+    }
+
+    pub(crate) const fn since(mut self, since: &'static str) -> Self {
+        self.since = since;
+        self
+    }
+
+    pub(crate) const fn doc(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    pub(crate) const fn syntax(mut self, syntax: &'static str) -> Self {
+        self.syntax = syntax;
+        self
+    }
+
+    /// Whether this many arguments, the name included, are right.
+    #[inline]
+    pub(crate) fn takes(&self, len: usize) -> bool {
+        if self.arity >= 0 { len == self.arity as usize } else { len >= self.arity.unsigned_abs() as usize }
+    }
+
+    /// Calls `found` with the index of each key argument.
+    #[inline]
+    pub(crate) fn for_each_key(&self, args: Args<'_>, mut found: impl FnMut(usize)) {
+        if self.single_key != 0 {
+            if args.len() > usize::from(self.single_key) {
+                found(usize::from(self.single_key));
+            }
+            return;
+        }
+        for spec in self.keys.iter().flatten() {
+            spec.for_each(args, &mut found);
+        }
+    }
+}
+
+/// All commands, by name.
+static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
+
+struct Table {
+    slots: Vec<Option<&'static Command>>,
+}
+
+impl Table {
+    fn new() -> Self {
+        let commands: Vec<&'static Command> = all().collect();
+        let mut slots = vec![None; (commands.len() * 4).next_power_of_two()];
+        for command in commands {
+            let mut at = Self::hash(command.name.as_bytes()) & (slots.len() - 1);
+            while slots[at].is_some() {
+                at = (at + 1) & (slots.len() - 1);
+            }
+            slots[at] = Some(command);
+        }
+        Table { slots }
+    }
+
+    /// Upper and lower case give the same hash: letters differ in one bit, which is set for all.
+    #[inline]
+    fn hash(name: &[u8]) -> usize {
+        let mut hash = name.len() as u64;
+        for chunk in name.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            hash = (hash.rotate_left(23) ^ (u64::from_le_bytes(word) | 0x2020_2020_2020_2020))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+        (hash >> 40) as usize
+    }
+
+    #[inline]
+    fn find(&self, name: &[u8]) -> Option<&'static Command> {
+        let mut at = Self::hash(name) & (self.slots.len() - 1);
+        loop {
+            let command = self.slots[at]?;
+            if command.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(command);
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// Every command, in the order of the families; subcommands are inside their containers.
+pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
+    commands::FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+/// The command of that name, in any case.
+#[inline]
+pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
+    TABLE.find(name)
+}
+
+/// The subcommand of a container, in any case.
+pub(crate) fn find_subcommand(container: &'static Command, name: &[u8]) -> Option<&'static Command> {
+    container.subcommands.iter().find(|sub| {
+        sub.name.split_once('|').is_some_and(|(_, sub)| sub.as_bytes().eq_ignore_ascii_case(name))
+    })
+}

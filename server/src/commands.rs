@@ -1,0 +1,52 @@
+//! The commands, a file per family; each command is one constant above its handler.
+
+pub(crate) mod connection;
+pub(crate) mod keys;
+pub(crate) mod server;
+pub(crate) mod string;
+pub(crate) mod transaction;
+
+use crate::command::Command;
+use crate::error::{CmdResult, CommandError};
+use resplite_resp::number;
+use resplite_resp::reply::Reply;
+use resplite_storage::entry::StringRef;
+use resplite_storage::types::Item;
+
+/// All families.
+pub(crate) const FAMILIES: &[&[Command]] =
+    &[connection::COMMANDS, keys::COMMANDS, server::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+
+/// An argument as an integer.
+pub(crate) fn int(arg: &[u8]) -> CmdResult<i64> {
+    number::parse_i64(arg).ok_or(CommandError::NOT_INTEGER)
+}
+
+/// An argument as a float.
+pub(crate) fn float(arg: &[u8]) -> CmdResult<f64> {
+    number::parse_f64(arg).ok_or(CommandError::NOT_FLOAT)
+}
+
+/// Whether an argument is this word, in any case.
+pub(crate) fn is(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// Writes a string value as a bulk.
+#[inline]
+pub(crate) fn write_string(out: &mut Reply, value: StringRef<'_>) {
+    match value {
+        StringRef::Int(number) => out.bulk_int(number),
+        StringRef::Bytes(bytes) => out.bulk(bytes),
+        StringRef::Shared(bytes) => out.shared(bytes.clone()),
+    }
+}
+
+/// Writes an element of a collection as a bulk.
+#[inline]
+pub(crate) fn write_item(out: &mut Reply, item: Item<'_>) {
+    match item {
+        Item::Int(number) => out.bulk_int(number),
+        Item::Bytes(bytes) => out.bulk(bytes),
+    }
+}

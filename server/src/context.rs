@@ -1,0 +1,291 @@
+//! What a handler may do: typed access to the keys its command names, the time, the session and the engine.
+//!
+//! The write path keeps its own books. A handler changes a value only inside `update` or `upsert`; watchers, byte
+//! counts, deadlines and the removal of emptied collections follow from what the closure returns.
+
+use crate::command::Command;
+use crate::config::Settings;
+use crate::engine::Engine;
+use crate::error::{CmdResult, CommandError};
+use crate::session::Session;
+use resplite_resp::reply::Reply;
+use resplite_resp::request::Args;
+use resplite_storage::clock::Millis;
+use resplite_storage::entry::{Collection, Entry, StringRef, Value};
+use resplite_storage::keyspace::Locked;
+use resplite_storage::shard::{Edit, Expiry, KeyRef, NewString, Shard};
+use resplite_storage::types::{Limits, parse_int};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// One command's view of the server while it runs, its shards locked.
+pub(crate) struct Ctx<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) session: &'a mut Session,
+    /// The command that is running; inside EXEC the queued one.
+    pub(crate) command: &'static Command,
+    locked: Locked<'a>,
+    micros: u64,
+    /// Hash of the first key, computed when the batch was prepared, and where that key lies.
+    first_key: (*const [u8], u64),
+}
+
+impl<'a> Ctx<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        session: &'a mut Session,
+        locked: Locked<'a>,
+        command: &'static Command,
+        micros: u64,
+    ) -> Self {
+        Ctx { engine, session, command, locked, micros, first_key: (&raw const b""[..], 0) }
+    }
+
+    /// Tells the hash of a key that the handler will ask for.
+    #[inline]
+    pub(crate) fn remember_hash(&mut self, key: &[u8], hash: u64) {
+        self.first_key = (&raw const *key, hash);
+    }
+
+    /// Runs a handler; a failed one leaves nothing of its reply behind but the error.
+    #[inline]
+    pub(crate) fn run(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
+        let start = out.checkpoint();
+        self.command = command;
+        if let Err(error) = (command.handler)(self, args, out) {
+            out.rollback(start);
+            out.error(error.as_str());
+            self.engine.stats.errors.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Milliseconds since the epoch, the same for the whole command and for all of EXEC.
+    #[inline]
+    pub(crate) fn now(&self) -> Millis {
+        self.micros / 1000
+    }
+
+    /// Microseconds since the epoch.
+    pub(crate) fn micros(&self) -> u64 {
+        self.micros
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.session.settings
+    }
+
+    /// Encoding limits of the value types.
+    #[inline]
+    pub(crate) fn limits(&self) -> Limits {
+        self.session.settings.types
+    }
+
+    /// The selected database.
+    pub(crate) fn db(&self) -> usize {
+        self.session.db
+    }
+
+    /// The locked shards, for commands that look at the whole keyspace.
+    pub(crate) fn locked(&mut self) -> &mut Locked<'a> {
+        &mut self.locked
+    }
+
+    /// A fresh generator for a command that lets chance decide.
+    pub(crate) fn chance(&self) -> fastrand::Rng {
+        self.engine.chance.lock().fork()
+    }
+
+    /// The access time that is noted with a value that is used now.
+    #[inline]
+    pub(crate) fn access(&self) -> u32 {
+        (self.micros / 1_000_000) as u32 & 0x00ff_ffff
+    }
+
+    /// Names a key of the selected database.
+    #[inline]
+    pub(crate) fn at<'k>(&self, key: &'k [u8]) -> KeyRef<'k> {
+        self.at_db(self.session.db, key)
+    }
+
+    /// Names a key of any database.
+    #[inline]
+    pub(crate) fn at_db<'k>(&self, db: usize, key: &'k [u8]) -> KeyRef<'k> {
+        if std::ptr::eq(self.first_key.0, key) {
+            return KeyRef { db, hash: self.first_key.1, key };
+        }
+        self.locked.key(db, key)
+    }
+
+    #[inline]
+    pub(crate) fn shard(&mut self, at: KeyRef<'_>) -> &mut Shard {
+        self.locked.shard(at.hash)
+    }
+
+    /// The entry of a key, whatever its type; counts as a read.
+    #[inline]
+    pub(crate) fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
+        let (at, now) = (self.at(key), self.now());
+        let access = (!self.session.no_touch).then(|| self.access());
+        self.shard(at).read(at, now, access)
+    }
+
+    /// The entry of a key without counting a read or noting a use.
+    pub(crate) fn peek(&mut self, key: &[u8]) -> Option<&Entry> {
+        let (at, now) = (self.at(key), self.now());
+        self.shard(at).peek(at, now)
+    }
+
+    /// A collection to look at; `None` if there is no such key.
+    #[inline]
+    pub(crate) fn read<T: Collection>(&mut self, key: &[u8]) -> CmdResult<Option<&T>> {
+        match self.entry(key) {
+            None => Ok(None),
+            Some(entry) => T::of(entry).map(Some).ok_or(CommandError::WRONG_TYPE),
+        }
+    }
+
+    /// A string to look at; `None` if there is no such key.
+    #[inline]
+    pub(crate) fn string(&mut self, key: &[u8]) -> CmdResult<Option<StringRef<'_>>> {
+        match self.entry(key) {
+            None => Ok(None),
+            Some(entry) => entry.string().map(Some).ok_or(CommandError::WRONG_TYPE),
+        }
+    }
+
+    /// Refuses a key that holds another type than `T`; a missing key is fine.
+    pub(crate) fn check_type<T: Collection>(&mut self, key: &[u8]) -> CmdResult {
+        match self.peek(key) {
+            Some(entry) if T::of(entry).is_none() => Err(CommandError::WRONG_TYPE),
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes an existing collection; `None` if there is no such key. A collection that `edit` empties goes.
+    #[inline]
+    pub(crate) fn update<T: Collection, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut T) -> Edit<R>,
+    ) -> CmdResult<Option<R>> {
+        let (at, now, access) = (self.at(key), self.now(), self.access());
+        self.shard(at).update(at, now, |entry| edit_as(entry, access, edit)).transpose()
+    }
+
+    /// Changes a collection, creating it if there is no such key; one that stays empty is not kept.
+    #[inline]
+    pub(crate) fn upsert<T: Collection, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut T) -> Edit<R>,
+    ) -> CmdResult<R> {
+        let (at, now, access) = (self.at(key), self.now(), self.access());
+        let mut edit = Some(edit);
+        let shard = self.shard(at);
+        let updated = shard.update(at, now, |entry| match edit.take() {
+            Some(edit) => edit_as(entry, access, edit),
+            None => Edit::unchanged(Err(CommandError::WRONG_TYPE)),
+        });
+        match (updated, edit) {
+            (Some(result), _) => result,
+            (None, Some(edit)) => Ok(shard.create(at, access, |collection| edit(collection).result)),
+            (None, None) => unreachable!("the closure is used up only by an existing entry"),
+        }
+    }
+
+    /// Changes a string's bytes in place; `None` if there is no such key.
+    pub(crate) fn edit_string<R>(&mut self, key: &[u8], edit: impl FnOnce(&mut Vec<u8>) -> R) -> CmdResult<Option<R>> {
+        let (at, now, access) = (self.at(key), self.now(), self.access());
+        self.shard(at)
+            .update(at, now, |entry| {
+                entry.set_access(access);
+                match entry.edit_string(edit) {
+                    Some(result) => Edit::changed(Ok(result)),
+                    None => Edit::unchanged(Err(CommandError::WRONG_TYPE)),
+                }
+            })
+            .transpose()
+    }
+
+    /// Changes an existing entry of any type.
+    pub(crate) fn update_entry<R>(&mut self, key: &[u8], edit: impl FnOnce(&mut Entry) -> Edit<R>) -> Option<R> {
+        let (at, now) = (self.at(key), self.now());
+        self.shard(at).update(at, now, edit)
+    }
+
+    /// Sets a string, whatever was there before; text that is a canonical integer is kept as a number.
+    #[inline]
+    pub(crate) fn set(&mut self, key: &[u8], text: &[u8], expiry: Expiry) {
+        let value = match parse_int(text) {
+            Some(number) => NewString::Int(number),
+            None => NewString::Bytes(text),
+        };
+        self.set_string(key, value, expiry);
+    }
+
+    /// Sets a string as it is.
+    #[inline]
+    pub(crate) fn set_string(&mut self, key: &[u8], value: NewString<'_>, expiry: Expiry) {
+        let (at, now, access) = (self.at(key), self.now(), self.access());
+        let shard = self.shard(at);
+        if let Expiry::At(deadline) = expiry
+            && deadline <= now
+        {
+            // A deadline in the past removes the key at once.
+            shard.remove(at, now);
+            return;
+        }
+        shard.purge(at, now);
+        shard.set_string(at, value, expiry, access);
+    }
+
+    /// Stores the result of an operation under `key`, without a deadline; an empty one removes the key.
+    /// Returns whether anything is there now.
+    pub(crate) fn store<T: Collection>(&mut self, key: &[u8], collection: T) -> bool {
+        if collection.is_empty() {
+            self.remove(key);
+            return false;
+        }
+        self.put(key, collection.into_value(), None);
+        true
+    }
+
+    /// Sets a value of any type with its deadline, whatever was there before.
+    pub(crate) fn put(&mut self, key: &[u8], value: Value, deadline: Option<Millis>) {
+        let (at, now, access) = (self.at(key), self.now(), self.access());
+        let shard = self.shard(at);
+        shard.purge(at, now);
+        shard.put(at, value, deadline, access);
+    }
+
+    /// Removes a key; returns what was there.
+    pub(crate) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        let (at, now) = (self.at(key), self.now());
+        self.shard(at).remove(at, now)
+    }
+
+    /// Sets or removes a deadline; a past one removes the key. Returns whether the key existed.
+    pub(crate) fn set_deadline(&mut self, key: &[u8], deadline: Option<Millis>) -> bool {
+        let (at, now) = (self.at(key), self.now());
+        match deadline {
+            Some(deadline) if deadline <= now => self.shard(at).remove(at, now).is_some(),
+            _ => self.shard(at).set_deadline(at, now, deadline),
+        }
+    }
+}
+
+fn edit_as<T: Collection, R>(
+    entry: &mut Entry,
+    access: u32,
+    edit: impl FnOnce(&mut T) -> Edit<R>,
+) -> Edit<CmdResult<R>> {
+    entry.set_access(access);
+    match T::of_mut(entry) {
+        Some(collection) => {
+            let Edit { result, changed } = edit(collection);
+            Edit { result: Ok(result), changed }
+        }
+        None => Edit::unchanged(Err(CommandError::WRONG_TYPE)),
+    }
+}

@@ -1,0 +1,359 @@
+//! One server's shared state, and the one door through which every command enters it, whoever sends it.
+
+use crate::command::{self, Command, Flags, Locks};
+use crate::config::Settings;
+use crate::context::Ctx;
+use crate::error::CommandError;
+use crate::registry::{ClientRecord, Registry};
+use crate::session::{ReplyMode, Session};
+use parking_lot::RwLock;
+use resplite_resp::reply::{Checkpoint, Reply};
+use resplite_resp::request::{Args, Batch};
+use resplite_storage::clock::Clock;
+use resplite_storage::keyspace::{Keyspace, KeyspaceOptions, Locked, ShardSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// Counters for INFO and CONFIG RESETSTAT.
+#[derive(Default)]
+pub(crate) struct Stats {
+    pub(crate) connections: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) commands: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    pub(crate) reads: AtomicU64,
+    pub(crate) writes: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) query_limit_disconnections: AtomicU64,
+    pub(crate) output_limit_disconnections: AtomicU64,
+}
+
+/// What a server is, without its sockets.
+pub(crate) struct Engine {
+    pub(crate) keyspace: Keyspace,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+    pub(crate) stats: Stats,
+    settings: RwLock<Arc<Settings>>,
+    settings_version: AtomicU64,
+    /// Seeds of chance are drawn from here.
+    pub(crate) chance: parking_lot::Mutex<fastrand::Rng>,
+    /// Microseconds since the epoch at which the server came up.
+    pub(crate) started: u64,
+    /// 40 hexadecimal digits that name this run.
+    pub(crate) run_id: String,
+    pub(crate) tcp_port: AtomicUsize,
+    pub(crate) workers: usize,
+    pub(crate) peak_memory: AtomicUsize,
+    stop: AtomicBool,
+    on_stop: std::sync::OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// A command of a batch that has been looked up, its first key hashed.
+#[derive(Clone, Copy)]
+pub(crate) struct Prepared {
+    command: Option<&'static Command>,
+    hash: u64,
+}
+
+/// Buffers of a batch that are kept from one batch to the next.
+#[derive(Default)]
+pub(crate) struct BatchScratch {
+    prepared: Vec<Prepared>,
+}
+
+impl Engine {
+    pub(crate) fn new(settings: Settings, clock: Clock, workers: usize, seed: u64) -> Self {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut settings = settings;
+        settings.types.hash_seed = chance.u64(..);
+        let shards = if workers == 1 { 1 } else { 16 * workers };
+        let keyspace =
+            Keyspace::new(KeyspaceOptions { shards, databases: settings.databases, seed: chance.u64(..) });
+        let run_id = (0..40).map(|_| char::from_digit(chance.u32(..16), 16).unwrap_or('0')).collect();
+        Engine {
+            keyspace,
+            started: clock.micros(),
+            clock,
+            registry: Registry::default(),
+            stats: Stats::default(),
+            settings: RwLock::new(Arc::new(settings)),
+            settings_version: AtomicU64::new(1),
+            chance: parking_lot::Mutex::new(chance),
+            run_id,
+            tcp_port: AtomicUsize::new(0),
+            workers,
+            peak_memory: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            on_stop: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// The settings as they are now, and their version.
+    pub(crate) fn settings(&self) -> (Arc<Settings>, u64) {
+        let settings = self.settings.read();
+        (settings.clone(), self.settings_version.load(Ordering::Acquire))
+    }
+
+    /// Replaces the settings by what `change` makes of them; nothing changes if it fails.
+    pub(crate) fn change_settings<E>(&self, change: impl FnOnce(&mut Settings) -> Result<(), E>) -> Result<(), E> {
+        let mut current = self.settings.write();
+        let mut next = Settings::clone(&current);
+        change(&mut next)?;
+        *current = Arc::new(next);
+        self.settings_version.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// A session for a new client that `record` describes.
+    pub(crate) fn open_session(&self, record: ClientRecord) -> Session {
+        let (settings, version) = self.settings();
+        let record = Arc::new(record);
+        let session = Session::new(record.clone(), settings, version);
+        record.authenticated.store(session.authenticated, Ordering::Relaxed);
+        if !record.is_local {
+            self.registry.add(record);
+        }
+        session
+    }
+
+    /// Ends a session: its watches and its place in the registry.
+    pub(crate) fn close_session(&self, session: &mut Session) {
+        self.unwatch(session);
+        if !session.record.is_local {
+            self.registry.remove(session.record.id);
+        }
+    }
+
+    /// Forgets what the session watches.
+    pub(crate) fn unwatch(&self, session: &mut Session) {
+        let watched = std::mem::take(&mut session.watched);
+        for (db, key) in &watched.keys {
+            let mut locked = self.keyspace.lock_one(self.keyspace.shard_of(self.keyspace.hash(key)));
+            let at = locked.key(*db, key);
+            locked.shard(at.hash).unwatch(at, &watched.watcher);
+        }
+        session.record.watching.store(0, Ordering::Relaxed);
+    }
+
+    /// Bytes of data and tables.
+    pub(crate) fn used_memory(&self) -> usize {
+        let mut bytes = 0;
+        self.keyspace.for_each_shard(|shard| bytes += shard.entry_bytes() + shard.overhead_bytes());
+        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+        bytes
+    }
+
+    /// Sets what [`Engine::stop`] does besides saying so.
+    pub(crate) fn on_stop(&self, action: impl Fn() + Send + Sync + 'static) {
+        // Set once, by the server that owns the engine.
+        let _ = self.on_stop.set(Box::new(action));
+    }
+
+    /// Has the server stop.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(action) = self.on_stop.get() {
+            action();
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Runs all commands of a batch in order and writes their replies.
+    ///
+    /// Before the first runs, the table line and then the entry of each command's first key are brought closer, so that
+    /// the cache misses of a pipeline overlap instead of queueing up.
+    pub(crate) fn execute_batch(
+        &self,
+        session: &mut Session,
+        batch: &Batch,
+        bytes: &[u8],
+        scratch: &mut BatchScratch,
+        out: &mut Reply,
+    ) {
+        let prepared = &mut scratch.prepared;
+        prepared.clear();
+        prepared.extend(batch.iter(bytes).map(|args| self.prepare(args)));
+        if prepared.len() > 1 {
+            self.touch(session.db, prepared);
+        }
+        let mut micros = self.clock.micros();
+        for (prepared, args) in prepared.iter().zip(batch.iter(bytes)) {
+            self.execute(session, *prepared, args, micros, out);
+            if session.closing {
+                break;
+            }
+            // Commands that may have taken their time: the next one gets a new reading.
+            if prepared.command.is_none_or(|command| !command.flags.has(Flags::FAST)) {
+                micros = self.clock.micros();
+            }
+        }
+        let record = &session.record;
+        if let Some(command) = prepared.last().and_then(|prepared| prepared.command)
+            && command.subcommands.is_empty()
+        {
+            record.set_last_command(command);
+        }
+        record.last_active.store(micros / 1000, Ordering::Relaxed);
+        record.commands.fetch_add(prepared.len() as u64, Ordering::Relaxed);
+        self.stats.commands.fetch_add(prepared.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Runs one command that did not come in a batch.
+    pub(crate) fn execute_one(&self, session: &mut Session, args: Args<'_>, out: &mut Reply) {
+        let prepared = self.prepare(args);
+        self.execute(session, prepared, args, self.clock.micros(), out);
+        self.stats.commands.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn prepare(&self, args: Args<'_>) -> Prepared {
+        let command = command::find(args.name());
+        let mut hash = 0;
+        if let Some(command) = command
+            && command.single_key != 0
+            && let Some(key) = args.get(usize::from(command.single_key))
+        {
+            hash = self.keyspace.hash(key);
+        }
+        Prepared { command, hash }
+    }
+
+    fn touch(&self, db: usize, prepared: &[Prepared]) {
+        let single = |prepared: &&Prepared| prepared.command.is_some_and(|command| command.single_key != 0);
+        for Prepared { hash, .. } in prepared.iter().filter(single) {
+            // A shard that another worker holds is not worth waiting for: this is only a hint.
+            if let Some(shard) = self.keyspace.try_lock_one(self.keyspace.shard_of(*hash)) {
+                shard.touch_bucket(db, *hash);
+            }
+        }
+        for Prepared { hash, .. } in prepared.iter().filter(single) {
+            if let Some(shard) = self.keyspace.try_lock_one(self.keyspace.shard_of(*hash)) {
+                shard.touch_entry(db, *hash);
+            }
+        }
+    }
+
+    /// The one door: gates, queueing, locks, the handler, and what comes after it.
+    fn execute(&self, session: &mut Session, prepared: Prepared, args: Args<'_>, micros: u64, out: &mut Reply) {
+        let start = out.checkpoint();
+        match self.admit(session, prepared.command, args) {
+            Ok(command) if session.transaction.is_some() && !command.flags.has(Flags::NO_MULTI) && !controls_queue(command) => {
+                self.enqueue(session, command, args);
+                out.simple("QUEUED");
+            }
+            Ok(command) => {
+                let locked = self.lock(session, command, args, prepared.hash);
+                let mut ctx = Ctx::new(self, session, locked, command, micros);
+                if command.single_key != 0 {
+                    ctx.remember_hash(&args[usize::from(command.single_key)], prepared.hash);
+                }
+                ctx.run(command, args, out);
+            }
+            Err(error) => {
+                if let Some(transaction) = &mut session.transaction {
+                    transaction.aborted = true;
+                }
+                self.stats.errors.fetch_add(1, Ordering::Relaxed);
+                out.error(error.as_str());
+            }
+        }
+        if session.reply_mode != ReplyMode::On {
+            mute(session, out, start);
+        }
+    }
+
+    /// Whether the command may run at all: it exists, has the right number of arguments, the client may call it.
+    #[inline]
+    fn admit(
+        &self,
+        session: &mut Session,
+        command: Option<&'static Command>,
+        args: Args<'_>,
+    ) -> Result<&'static Command, CommandError> {
+        let mut command = command.ok_or_else(|| CommandError::unknown_command(args))?;
+        if !command.subcommands.is_empty() && args.len() >= 2 {
+            command = command::find_subcommand(command, &args[1])
+                .ok_or_else(|| CommandError::unknown_subcommand(command.name, &args[1]))?;
+        }
+        if !command.takes(args.len()) {
+            return Err(CommandError::arity(command.name));
+        }
+        if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
+            return Err(CommandError::NOAUTH);
+        }
+        if session.settings_version != self.settings_version.load(Ordering::Acquire) {
+            (session.settings, session.settings_version) = self.settings();
+        }
+        if command.flags.has(Flags::DENYOOM)
+            && session.settings.maxmemory != 0
+            && self.used_memory() as u64 > session.settings.maxmemory
+        {
+            return Err(CommandError::OOM);
+        }
+        if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
+            return Err(CommandError::NOT_IN_TRANSACTION);
+        }
+        Ok(command)
+    }
+
+    fn enqueue(&self, session: &mut Session, command: &'static Command, args: Args<'_>) {
+        let Some(transaction) = &mut session.transaction else { return };
+        self.add_shards(command, args, &mut transaction.shards);
+        transaction.queue.push((command, args.to_owned()));
+        session.record.queued.store(transaction.queue.len() as i64, Ordering::Relaxed);
+    }
+
+    fn add_shards(&self, command: &Command, args: Args<'_>, shards: &mut ShardSet) {
+        if command.locks == Locks::All {
+            *shards = ShardSet::All;
+            return;
+        }
+        command.for_each_key(args, |index| shards.add(self.keyspace.shard_of(self.keyspace.hash(&args[index]))));
+    }
+
+    #[inline]
+    fn lock(&self, session: &Session, command: &Command, args: Args<'_>, hash: u64) -> Locked<'_> {
+        if command.single_key != 0 {
+            return self.keyspace.lock_one(self.keyspace.shard_of(hash));
+        }
+        let mut shards = ShardSet::none();
+        match command.locks {
+            Locks::Keys | Locks::All => self.add_shards(command, args, &mut shards),
+            Locks::Queue => {
+                if let Some(transaction) = &session.transaction {
+                    shards = transaction.shards.clone();
+                }
+                for (_, key) in &session.watched.keys {
+                    shards.add(self.keyspace.shard_of(self.keyspace.hash(key)));
+                }
+            }
+        }
+        self.keyspace.lock(&shards)
+    }
+}
+
+/// Whether the command acts on the queue instead of going into it.
+fn controls_queue(command: &Command) -> bool {
+    matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}
+
+/// Takes back a reply that CLIENT REPLY said is not wanted.
+fn mute(session: &mut Session, out: &mut Reply, start: Checkpoint) {
+    match session.reply_mode {
+        ReplyMode::On => {}
+        ReplyMode::Off => out.rollback(start),
+        ReplyMode::SkipNext => {
+            out.rollback(start);
+            session.reply_mode = ReplyMode::Skip;
+        }
+        ReplyMode::Skip => {
+            out.rollback(start);
+            session.reply_mode = ReplyMode::On;
+        }
+    }
+}

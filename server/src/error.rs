@@ -1,0 +1,105 @@
+//! Every error text that a client can see, word for word as Redis says it, in one place.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Result of a command's handler.
+pub(crate) type CmdResult<T = ()> = Result<T, CommandError>;
+
+/// An error reply: the code, a space, the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommandError(Cow<'static, str>);
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! texts {
+    ($($name:ident = $text:literal;)*) => {
+        impl CommandError {
+            $(pub(crate) const $name: Self = CommandError(Cow::Borrowed($text));)*
+        }
+    };
+}
+
+texts! {
+    SYNTAX = "ERR syntax error";
+    WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    NOT_INTEGER = "ERR value is not an integer or out of range";
+    NOT_FLOAT = "ERR value is not a valid float";
+    OUT_OF_RANGE = "ERR value is out of range";
+    NOT_POSITIVE = "ERR value is out of range, must be positive";
+    NO_SUCH_KEY = "ERR no such key";
+    OVERFLOW = "ERR increment or decrement would overflow";
+    DECREMENT_OVERFLOW = "ERR decrement would overflow";
+    NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity";
+    STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
+    INDEX_OUT_OF_RANGE = "ERR index out of range";
+    SAME_OBJECT = "ERR source and destination objects are the same";
+    DB_INDEX = "ERR DB index is out of range";
+    INVALID_DB_INDEX = "ERR invalid DB index";
+    INVALID_CURSOR = "ERR invalid cursor";
+    NOAUTH = "NOAUTH Authentication required.";
+    WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled.";
+    NO_PASSWORD = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
+    NOPROTO = "NOPROTO unsupported protocol version";
+    NESTED_MULTI = "ERR MULTI calls can not be nested";
+    EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI";
+    DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
+    WATCH_INSIDE_MULTI = "ERR WATCH inside MULTI is not allowed";
+    NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
+    EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
+    OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+    NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
+    GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
+    MAX_CLIENTS = "ERR max number of clients reached";
+}
+
+impl CommandError {
+    /// An error whose text is put together at run time.
+    pub(crate) fn text(text: impl Into<Cow<'static, str>>) -> Self {
+        CommandError(text.into())
+    }
+
+    /// The whole reply line, code first.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The wrong number of arguments; `command` as `get` or `config|get`.
+    pub(crate) fn arity(command: &str) -> Self {
+        Self::text(format!("ERR wrong number of arguments for '{command}' command"))
+    }
+
+    /// A command that does not exist, with the beginning of what was asked, as Redis cuts it.
+    pub(crate) fn unknown_command(args: resplite_resp::request::Args<'_>) -> Self {
+        const MOST: usize = 128;
+        let name = String::from_utf8_lossy(&args.name()[..args.name().len().min(MOST)]).into_owned();
+        let mut shown = Vec::new();
+        for arg in args.iter().skip(1) {
+            if shown.len() >= MOST {
+                break;
+            }
+            let room = MOST - shown.len();
+            shown.push(b'\'');
+            shown.extend_from_slice(&arg[..arg.len().min(room)]);
+            shown.extend_from_slice(b"' ");
+        }
+        let shown = String::from_utf8_lossy(&shown);
+        Self::text(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
+    }
+
+    /// A container's subcommand that does not exist.
+    pub(crate) fn unknown_subcommand(container: &str, given: &[u8]) -> Self {
+        let given = String::from_utf8_lossy(&given[..given.len().min(128)]);
+        Self::text(format!("ERR unknown subcommand '{given}'. Try {} HELP.", container.to_uppercase()))
+    }
+
+    /// An expiry that is not positive or too large; `command` in lower case.
+    pub(crate) fn invalid_expire(command: &str) -> Self {
+        Self::text(format!("ERR invalid expire time in '{command}' command"))
+    }
+}

@@ -1,0 +1,138 @@
+//! The list of connected clients and what others may see of or do to them; no sockets.
+
+use crate::command::Command;
+use atomic_waker::AtomicWaker;
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// Texts that a client says of itself.
+#[derive(Clone, Default)]
+pub(crate) struct Names {
+    pub(crate) name: String,
+    pub(crate) lib_name: String,
+    pub(crate) lib_version: String,
+}
+
+/// What the rest of the server knows of one connection; updated by the connection, read by CLIENT LIST.
+pub(crate) struct ClientRecord {
+    pub(crate) id: u64,
+    /// Peer address as CLIENT LIST shows it: `ip:port`, or `path:0` of a Unix socket.
+    pub(crate) addr: String,
+    pub(crate) laddr: String,
+    pub(crate) fd: i64,
+    pub(crate) is_unix: bool,
+    /// In-process clients have no socket and are not in CLIENT LIST.
+    pub(crate) is_local: bool,
+    /// Milliseconds since the epoch.
+    pub(crate) created: u64,
+    pub(crate) last_active: AtomicU64,
+    pub(crate) db: AtomicUsize,
+    pub(crate) protocol: AtomicU8,
+    /// Queued commands, or -1 outside of MULTI.
+    pub(crate) queued: AtomicI64,
+    pub(crate) watching: AtomicU32,
+    pub(crate) no_evict: AtomicBool,
+    pub(crate) no_touch: AtomicBool,
+    pub(crate) authenticated: AtomicBool,
+    /// Unread input and unsent output in bytes, as of the end of the last batch.
+    pub(crate) query_len: AtomicUsize,
+    pub(crate) query_capacity: AtomicUsize,
+    pub(crate) output_len: AtomicUsize,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    pub(crate) commands: AtomicU64,
+    last_command: Mutex<Option<&'static Command>>,
+    pub(crate) names: Mutex<Names>,
+    killed: AtomicBool,
+    pub(crate) waker: AtomicWaker,
+}
+
+impl ClientRecord {
+    pub(crate) fn new(id: u64, addr: String, laddr: String, fd: i64, now: u64) -> Self {
+        ClientRecord {
+            id,
+            is_unix: false,
+            is_local: false,
+            addr,
+            laddr,
+            fd,
+            created: now,
+            last_active: AtomicU64::new(now),
+            db: AtomicUsize::new(0),
+            protocol: AtomicU8::new(2),
+            queued: AtomicI64::new(-1),
+            watching: AtomicU32::new(0),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            authenticated: AtomicBool::new(false),
+            query_len: AtomicUsize::new(0),
+            query_capacity: AtomicUsize::new(0),
+            output_len: AtomicUsize::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            last_command: Mutex::new(None),
+            names: Mutex::new(Names::default()),
+            killed: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Notes which command ran last.
+    #[inline]
+    pub(crate) fn set_last_command(&self, command: &'static Command) {
+        *self.last_command.lock() = Some(command);
+    }
+
+    /// The command that ran last.
+    pub(crate) fn last_command(&self) -> Option<&'static Command> {
+        *self.last_command.lock()
+    }
+
+    /// Has the connection end, wherever it waits.
+    pub(crate) fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Whether the connection was told to end.
+    #[inline]
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+}
+
+/// All clients of one server by id.
+#[derive(Default)]
+pub(crate) struct Registry {
+    clients: DashMap<u64, Arc<ClientRecord>>,
+    last_id: AtomicU64,
+}
+
+impl Registry {
+    /// The next client's id.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn add(&self, record: Arc<ClientRecord>) {
+        self.clients.insert(record.id, record);
+    }
+
+    pub(crate) fn remove(&self, id: u64) {
+        self.clients.remove(&id);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// All clients, by ascending id.
+    pub(crate) fn all(&self) -> Vec<Arc<ClientRecord>> {
+        let mut all: Vec<_> = self.clients.iter().map(|client| client.value().clone()).collect();
+        all.sort_by_key(|client| client.id);
+        all
+    }
+}

@@ -1,0 +1,77 @@
+//! What the server remembers of one connection: database, protocol, name, transaction; no sockets.
+
+use crate::command::Command;
+use crate::config::Settings;
+use crate::registry::ClientRecord;
+use resplite_resp::reply::Protocol;
+use resplite_resp::request::OwnedArgs;
+use resplite_storage::keyspace::ShardSet;
+use resplite_storage::shard::Watcher;
+use std::sync::Arc;
+
+/// Which replies the client wants, as CLIENT REPLY says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// The next command's reply is left out.
+    SkipNext,
+    /// This command's reply is left out.
+    Skip,
+}
+
+/// Commands between MULTI and EXEC.
+pub(crate) struct Transaction {
+    pub(crate) queue: Vec<(&'static Command, OwnedArgs)>,
+    /// What the queued commands need locked.
+    pub(crate) shards: ShardSet,
+    /// A command could not be queued: EXEC will refuse.
+    pub(crate) aborted: bool,
+}
+
+/// The keys that WATCH named, and whether one of them changed.
+#[derive(Default)]
+pub(crate) struct Watched {
+    pub(crate) watcher: Arc<Watcher>,
+    /// Database and key.
+    pub(crate) keys: Vec<(usize, Box<[u8]>)>,
+}
+
+/// One connection's state; in-process clients have one as well.
+pub(crate) struct Session {
+    /// What CLIENT LIST shows of it, shared with the registry.
+    pub(crate) record: Arc<ClientRecord>,
+    pub(crate) settings: Arc<Settings>,
+    /// Which version of the engine's settings `settings` is.
+    pub(crate) settings_version: u64,
+    pub(crate) db: usize,
+    pub(crate) protocol: Protocol,
+    pub(crate) authenticated: bool,
+    pub(crate) transaction: Option<Transaction>,
+    pub(crate) watched: Watched,
+    pub(crate) reply_mode: ReplyMode,
+    /// CLIENT NO-TOUCH: reads leave the access time alone.
+    pub(crate) no_touch: bool,
+    /// The connection ends after the replies so far were sent.
+    pub(crate) closing: bool,
+}
+
+impl Session {
+    pub(crate) fn new(record: Arc<ClientRecord>, settings: Arc<Settings>, settings_version: u64) -> Self {
+        let authenticated = settings.requirepass.is_empty();
+        Session {
+            record,
+            settings,
+            settings_version,
+            db: 0,
+            protocol: Protocol::Resp2,
+            authenticated,
+            transaction: None,
+            watched: Watched::default(),
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            closing: false,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The index of what expires when, in order; it knows hashes, not keys, and never looks at the clock.
+
+use crate::clock::Millis;
+use std::collections::BTreeSet;
+
+/// Deadlines of one table's entries, ordered, so that the next one is always known.
+#[derive(Default)]
+pub struct Deadlines {
+    order: BTreeSet<(Millis, u64)>,
+    /// Entries beyond the first that share deadline and hash.
+    twins: Vec<(Millis, u64)>,
+}
+
+impl Deadlines {
+    /// Number of deadlines.
+    pub fn len(&self) -> usize {
+        self.order.len() + self.twins.len()
+    }
+
+    /// Whether nothing ever expires.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Notes that an entry with this hash expires at `at`. O(log n).
+    pub fn insert(&mut self, at: Millis, hash: u64) {
+        if !self.order.insert((at, hash)) {
+            self.twins.push((at, hash));
+        }
+    }
+
+    /// Forgets what `insert` noted. O(log n).
+    pub fn remove(&mut self, at: Millis, hash: u64) {
+        if let Some(index) = self.twins.iter().position(|twin| *twin == (at, hash)) {
+            self.twins.swap_remove(index);
+        } else {
+            self.order.remove(&(at, hash));
+        }
+    }
+
+    /// The earliest deadline and the hash of its entry.
+    pub fn first(&self) -> Option<(Millis, u64)> {
+        self.order.first().copied()
+    }
+
+    /// Sum of all deadlines, for averages; O(n).
+    pub fn sum(&self) -> u128 {
+        self.order.iter().chain(&self.twins).map(|(at, _)| u128::from(*at)).sum()
+    }
+
+    /// Approximate bytes of the index.
+    pub fn heap_bytes(&self) -> usize {
+        // A B-tree of std holds 11 pairs to a leaf and is about two thirds full.
+        self.order.len() * size_of::<(Millis, u64)>() * 3 / 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_hashes_with_equal_deadlines_are_counted() {
+        let mut deadlines = Deadlines::default();
+        deadlines.insert(5, 1);
+        deadlines.insert(5, 1);
+        deadlines.insert(3, 9);
+        assert_eq!((deadlines.len(), deadlines.first()), (3, Some((3, 9))));
+        deadlines.remove(3, 9);
+        deadlines.remove(5, 1);
+        assert_eq!((deadlines.len(), deadlines.first()), (1, Some((5, 1))));
+        deadlines.remove(5, 1);
+        assert!(deadlines.is_empty());
+    }
+}

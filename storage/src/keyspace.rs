@@ -1,0 +1,405 @@
+//! All shards together: which key lies where, how several are locked, and when something expires next.
+
+use crate::clock::Millis;
+use crate::shard::{KeyRef, Shard, ShardStats};
+use foldhash::SharedSeed;
+use foldhash::quality::FoldHasher;
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Keys that one lock of a shard may see expire before others get their turn.
+const SWEEP: usize = 64;
+
+/// The seeded hash of keys.
+#[derive(Clone, Copy)]
+pub struct Hasher(u64);
+
+impl Hasher {
+    fn new(seed: u64) -> Self {
+        Hasher(seed)
+    }
+
+    /// Hash of a key.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        use std::hash::Hasher as _;
+        let mut state = FoldHasher::with_seed(self.0, SharedSeed::global_fixed());
+        state.write(key);
+        state.finish()
+    }
+}
+
+/// Knows the next deadline and rings when an earlier one is set.
+pub struct Alarm {
+    next: AtomicU64,
+    bell: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Alarm {
+    #[inline]
+    pub(crate) fn set(&self, at: Millis) {
+        if at < self.next.load(Ordering::Relaxed) && at < self.next.fetch_min(at, Ordering::AcqRel) {
+            if let Some(bell) = self.bell.get() {
+                bell();
+            }
+        }
+    }
+}
+
+/// Shape of a keyspace.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyspaceOptions {
+    /// Number of shards; rounded up to a power of two, at most 1024.
+    pub shards: usize,
+    /// Number of databases.
+    pub databases: usize,
+    /// Seed of the key hash; from the operating system in a server, fixed in tests.
+    pub seed: u64,
+}
+
+/// Which shards a command needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShardSet {
+    /// Those with these numbers, ascending and without repeats.
+    Some(SmallVec<[u16; 4]>),
+    /// Every one.
+    All,
+}
+
+impl ShardSet {
+    /// No shard.
+    pub fn none() -> Self {
+        ShardSet::Some(SmallVec::new())
+    }
+
+    /// Adds a shard.
+    pub fn add(&mut self, shard: usize) {
+        if let ShardSet::Some(shards) = self
+            && let Err(at) = shards.binary_search(&(shard as u16))
+        {
+            shards.insert(at, shard as u16);
+        }
+    }
+
+    /// Adds all shards of another set.
+    pub fn join(&mut self, other: &ShardSet) {
+        match other {
+            ShardSet::All => *self = ShardSet::All,
+            ShardSet::Some(shards) => shards.iter().for_each(|shard| self.add(usize::from(*shard))),
+        }
+    }
+}
+
+#[repr(align(128))]
+struct Slot(Mutex<Shard>);
+
+/// The keyspace of one server.
+pub struct Keyspace {
+    slots: Box<[Slot]>,
+    /// How far a hash is shifted right to give the shard's number.
+    shift: u32,
+    hasher: Hasher,
+    databases: usize,
+    alarm: Arc<Alarm>,
+    active_expire: AtomicBool,
+}
+
+impl Keyspace {
+    /// An empty keyspace.
+    pub fn new(options: KeyspaceOptions) -> Self {
+        let shards = options.shards.clamp(1, 1024).next_power_of_two();
+        let hasher = Hasher::new(options.seed);
+        let alarm = Arc::new(Alarm { next: AtomicU64::new(Millis::MAX), bell: OnceLock::new() });
+        let slots = (0..shards)
+            .map(|_| Slot(Mutex::new(Shard::new(options.databases, hasher, alarm.clone()))))
+            .collect::<Box<[_]>>();
+        Keyspace {
+            slots,
+            shift: 64 - shards.ilog2(),
+            hasher,
+            databases: options.databases,
+            alarm,
+            active_expire: AtomicBool::new(true),
+        }
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// Number of shards, a power of two.
+    pub fn shards(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Hash of a key: the high bits choose the shard, the low ones the bucket.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash(key)
+    }
+
+    /// The shard of a hash.
+    #[inline]
+    pub fn shard_of(&self, hash: u64) -> usize {
+        // A shift by 64 is no shift: one shard has no bits.
+        hash.checked_shr(self.shift).unwrap_or(0) as usize
+    }
+
+    /// Locks one shard.
+    #[inline]
+    pub fn lock_one(&self, shard: usize) -> Locked<'_> {
+        Locked { guards: SmallVec::from_buf([(shard as u16, self.slots[shard].0.lock())]), keyspace: self }
+    }
+
+    /// Locks one shard if nobody holds it.
+    #[inline]
+    pub fn try_lock_one(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
+        self.slots[shard].0.try_lock()
+    }
+
+    /// Locks shards in ascending order, so that no two callers can wait for each other.
+    pub fn lock(&self, set: &ShardSet) -> Locked<'_> {
+        let lock = |shard: usize| (shard as u16, self.slots[shard].0.lock());
+        let guards = match set {
+            ShardSet::All => (0..self.slots.len()).map(lock).collect(),
+            ShardSet::Some(shards) => shards.iter().map(|shard| lock(usize::from(*shard))).collect(),
+        };
+        Locked { guards, keyspace: self }
+    }
+
+    /// Calls `look` with every shard, one lock at a time: a sum over shards, not a picture of one moment.
+    pub fn for_each_shard(&self, mut look: impl FnMut(&mut Shard)) {
+        for slot in &self.slots {
+            look(&mut slot.0.lock());
+        }
+    }
+
+    /// Sum of all shards' counters.
+    pub fn stats(&self) -> ShardStats {
+        let mut sum = ShardStats::default();
+        self.for_each_shard(|shard| {
+            let stats = shard.stats();
+            sum.hits += stats.hits;
+            sum.misses += stats.misses;
+            sum.expired += stats.expired;
+            sum.dirty += stats.dirty;
+        });
+        sum
+    }
+
+    /// Has `bell` called whenever a deadline is set that is earlier than all others. Only the first call counts.
+    pub fn on_earlier_deadline(&self, bell: impl Fn() + Send + Sync + 'static) {
+        // A keyspace belongs to one engine, which sets its bell once.
+        let _ = self.alarm.bell.set(Box::new(bell));
+    }
+
+    /// Switches the sweeping of expired keys; reads never see them either way.
+    pub fn set_active_expire(&self, active: bool) {
+        self.active_expire.store(active, Ordering::Release);
+        if active && let Some(bell) = self.alarm.bell.get() {
+            bell();
+        }
+    }
+
+    /// When [`Keyspace::expire_due`] has work again; `None` while nothing will expire.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let next = self.alarm.next.load(Ordering::Acquire);
+        (next != Millis::MAX && self.active_expire.load(Ordering::Acquire)).then_some(next)
+    }
+
+    /// Removes everything that is due, holding no shard for more than a few dozen keys at a time.
+    pub fn expire_due(&self, now: Millis) {
+        if !self.active_expire.load(Ordering::Acquire) {
+            return;
+        }
+        // From here on a new deadline rings again; what the walk finds is added behind it.
+        self.alarm.next.store(Millis::MAX, Ordering::Release);
+        for slot in &self.slots {
+            loop {
+                let mut shard = slot.0.lock();
+                if shard.expire_due(now, SWEEP) < SWEEP {
+                    if let Some(next) = shard.next_deadline() {
+                        self.alarm.next.fetch_min(next, Ordering::AcqRel);
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Shards that are locked together.
+pub struct Locked<'a> {
+    guards: SmallVec<[(u16, MutexGuard<'a, Shard>); 1]>,
+    keyspace: &'a Keyspace,
+}
+
+impl<'a> Locked<'a> {
+    /// The keyspace that these shards belong to.
+    pub fn keyspace(&self) -> &'a Keyspace {
+        self.keyspace
+    }
+
+    /// The shard of a hash.
+    ///
+    /// # Panics
+    /// If that shard was not locked: the command's key positions did not name the key.
+    #[inline]
+    pub fn shard(&mut self, hash: u64) -> &mut Shard {
+        let shard = self.keyspace.shard_of(hash);
+        let at = match self.guards.len() {
+            1 => 0,
+            all if all == self.keyspace.slots.len() => shard,
+            _ => self.guards.binary_search_by_key(&(shard as u16), |guard| guard.0).unwrap_or(usize::MAX),
+        };
+        let (number, guard) = self.guards.get_mut(at).expect("a key's shard is locked before its command runs");
+        assert_eq!(usize::from(*number), shard, "a key's shard is locked before its command runs");
+        guard
+    }
+
+    /// All locked shards.
+    pub fn shards(&mut self) -> impl Iterator<Item = &mut Shard> {
+        self.guards.iter_mut().map(|(_, guard)| &mut **guard)
+    }
+
+    /// Whether every shard is locked.
+    pub fn is_all(&self) -> bool {
+        self.guards.len() == self.keyspace.slots.len()
+    }
+
+    /// Names a key in a database.
+    #[inline]
+    pub fn key<'k>(&self, db: usize, key: &'k [u8]) -> KeyRef<'k> {
+        KeyRef { db, hash: self.keyspace.hash(key), key }
+    }
+
+    /// Number of keys of a database in the locked shards.
+    pub fn len(&mut self, db: usize) -> usize {
+        self.shards().map(|shard| shard.db(db).len()).sum()
+    }
+
+    /// Whether a database has no keys in the locked shards.
+    pub fn is_empty(&mut self, db: usize) -> bool {
+        self.len(db) == 0
+    }
+
+    /// One step of a walk over a database: visits a bucket and returns the next cursor, 0 at the end. All shards must be
+    /// locked. Keys that stay from the first step to the last are visited at least once.
+    pub fn scan(&mut self, db: usize, cursor: u64, now: Millis, visit: impl FnMut(&crate::entry::Entry)) -> u64 {
+        let bits = self.keyspace.slots.len().ilog2();
+        let shard = (cursor & (self.keyspace.slots.len() as u64 - 1)) as usize;
+        let Some((_, guard)) = self.guards.get(shard) else { return 0 };
+        let next = guard.scan(db, cursor >> bits, now, visit);
+        if next != 0 {
+            return next << bits | shard as u64;
+        }
+        let following = shard + 1;
+        if following == self.keyspace.slots.len() { 0 } else { following as u64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::{Expiry, NewString, Watcher};
+    use std::sync::atomic::AtomicUsize;
+
+    fn keyspace(shards: usize) -> Keyspace {
+        Keyspace::new(KeyspaceOptions { shards, databases: 2, seed: 1 })
+    }
+
+    fn set(keyspace: &Keyspace, key: &str, expiry: Expiry) {
+        let mut locked = keyspace.lock_one(keyspace.shard_of(keyspace.hash(key.as_bytes())));
+        let at = locked.key(0, key.as_bytes());
+        locked.shard(at.hash).set_string(at, NewString::Bytes(b"value"), expiry, 0);
+    }
+
+    fn exists(keyspace: &Keyspace, key: &str, now: Millis) -> bool {
+        let mut locked = keyspace.lock(&ShardSet::All);
+        let at = locked.key(0, key.as_bytes());
+        locked.shard(at.hash).peek(at, now).is_some()
+    }
+
+    #[test]
+    fn expired_keys_are_invisible_and_then_swept() {
+        let keyspace = keyspace(4);
+        let rings = Arc::new(AtomicUsize::new(0));
+        let counter = rings.clone();
+        keyspace.on_earlier_deadline(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        for number in 0..200 {
+            set(&keyspace, &format!("key{number}"), Expiry::At(100 + number));
+        }
+        set(&keyspace, "stays", Expiry::Never);
+        assert_eq!((keyspace.next_deadline(), rings.load(Ordering::Relaxed)), (Some(100), 1));
+        assert!(exists(&keyspace, "key50", 149) && !exists(&keyspace, "key50", 150));
+        keyspace.expire_due(249);
+        let mut locked = keyspace.lock(&ShardSet::All);
+        assert_eq!(locked.len(0), 51);
+        drop(locked);
+        assert_eq!((keyspace.next_deadline(), keyspace.stats().expired), (Some(250), 150));
+        keyspace.expire_due(1000);
+        assert_eq!((keyspace.next_deadline(), keyspace.lock(&ShardSet::All).len(0)), (None, 1));
+    }
+
+    #[test]
+    fn bytes_return_to_zero() {
+        let keyspace = keyspace(1);
+        for number in 0..100 {
+            set(&keyspace, &format!("key{}", number % 40), if number % 3 == 0 { Expiry::At(5) } else { Expiry::Never });
+        }
+        let mut locked = keyspace.lock(&ShardSet::All);
+        for number in 0..40 {
+            let name = format!("key{number}");
+            let at = locked.key(0, name.as_bytes());
+            locked.shard(at.hash).remove(at, 0);
+        }
+        let shard = locked.shards().next().unwrap();
+        assert_eq!((shard.entry_bytes(), shard.db(0).deadlines().len()), (0, 0));
+    }
+
+    #[test]
+    fn watchers_hear_of_change_expiry_and_flush() {
+        let keyspace = keyspace(2);
+        set(&keyspace, "a", Expiry::At(10));
+        set(&keyspace, "b", Expiry::Never);
+        let watch = |key: &str| {
+            let watcher = Arc::new(Watcher::default());
+            let mut locked = keyspace.lock(&ShardSet::All);
+            let at = locked.key(0, key.as_bytes());
+            locked.shard(at.hash).watch(at, 0, watcher.clone());
+            watcher
+        };
+        let (a, b, c) = (watch("a"), watch("b"), watch("c"));
+        assert!(!a.is_dirty() && exists(&keyspace, "a", 9) && !a.is_dirty());
+        assert!(!exists(&keyspace, "a", 10) && a.is_dirty());
+        keyspace.for_each_shard(|shard| drop(shard.clear(0)));
+        assert!(b.is_dirty() && !c.is_dirty());
+        set(&keyspace, "c", Expiry::Never);
+        assert!(c.is_dirty());
+    }
+
+    #[test]
+    fn a_scan_walks_all_shards_once() {
+        let keyspace = keyspace(8);
+        for number in 0..1000 {
+            set(&keyspace, &format!("key{number}"), Expiry::Never);
+        }
+        let mut locked = keyspace.lock(&ShardSet::All);
+        let (mut cursor, mut seen) = (0, Vec::new());
+        loop {
+            cursor = locked.scan(0, cursor, 0, |entry| seen.push(entry.key().to_vec()));
+            if cursor == 0 {
+                break;
+            }
+        }
+        seen.sort();
+        assert_eq!(seen.len(), 1000);
+        seen.dedup();
+        assert_eq!(seen.len(), 1000);
+    }
+}

@@ -1,0 +1,481 @@
+//! One shard: for every database a table, its deadlines and its watchers, and one byte count; all under one lock.
+//!
+//! Every change of a key goes through here, and here only the books are kept: bytes, deadlines, watchers, dirty count.
+//! Nothing in this file knows commands or replies.
+
+use crate::clock::Millis;
+use crate::deadlines::Deadlines;
+use crate::entry::{Collection, Entry, Text, Value};
+use crate::keyspace::{Alarm, Hasher};
+use crate::table::Table;
+use bytes::Bytes;
+use fastrand::Rng;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A key with the database it is in and its hash, computed once.
+#[derive(Clone, Copy)]
+pub struct KeyRef<'a> {
+    /// Index of the database.
+    pub db: usize,
+    /// [`crate::keyspace::Keyspace::hash`] of `key`.
+    pub hash: u64,
+    /// The key.
+    pub key: &'a [u8],
+}
+
+/// What a change did: its result, and whether the value is now another one.
+pub struct Edit<R> {
+    /// What the caller wants back.
+    pub result: R,
+    /// Whether watchers, trackers and the log must hear of it.
+    pub changed: bool,
+}
+
+impl<R> Edit<R> {
+    /// A change that happened.
+    pub fn changed(result: R) -> Self {
+        Edit { result, changed: true }
+    }
+
+    /// A look without a change.
+    pub fn unchanged(result: R) -> Self {
+        Edit { result, changed: false }
+    }
+
+    /// A change that happened if `changed`.
+    pub fn when(changed: bool, result: R) -> Self {
+        Edit { result, changed }
+    }
+}
+
+/// What SET leaves of a deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expiry {
+    /// Remove it.
+    Never,
+    /// Leave it as it is.
+    Keep,
+    /// Expire at this time.
+    At(Millis),
+}
+
+/// A new string value: an integer in canonical form is kept as a number.
+#[derive(Clone, Copy)]
+pub enum NewString<'a> {
+    /// Text that reads back the same when written as a number.
+    Int(i64),
+    /// Anything else.
+    Bytes(&'a [u8]),
+    /// A long text that can be kept without copying.
+    Shared(&'a Bytes),
+}
+
+/// A transaction's view of its watched keys: set as soon as one of them changes.
+#[derive(Default)]
+pub struct Watcher {
+    dirty: AtomicBool,
+}
+
+impl Watcher {
+    /// Whether a watched key changed.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Acquire)
+    }
+
+    /// Marks the transaction as failed.
+    pub fn mark(&self) {
+        self.dirty.store(true, Ordering::Release);
+    }
+}
+
+/// Counters that a shard keeps; sums over all shards go into INFO.
+#[derive(Clone, Copy, Default)]
+pub struct ShardStats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys that went because their time was up.
+    pub expired: u64,
+    /// Changes of keys since the start.
+    pub dirty: u64,
+}
+
+/// One database's part of a shard.
+#[derive(Default)]
+pub struct Db {
+    table: Table<Entry>,
+    deadlines: Deadlines,
+    watchers: HashMap<Box<[u8]>, Vec<Arc<Watcher>>>,
+}
+
+impl Db {
+    /// Number of keys, those that are due but not yet swept included.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// The deadlines of this part.
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
+    }
+
+    /// The entries.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.table.iter()
+    }
+}
+
+/// A shard of the keyspace; see the file's head.
+pub struct Shard {
+    dbs: Vec<Db>,
+    bytes: usize,
+    watched: usize,
+    stats: ShardStats,
+    hasher: Hasher,
+    alarm: Arc<Alarm>,
+}
+
+impl Shard {
+    pub(crate) fn new(databases: usize, hasher: Hasher, alarm: Arc<Alarm>) -> Self {
+        let dbs = (0..databases).map(|_| Db::default()).collect();
+        Shard { dbs, bytes: 0, watched: 0, stats: ShardStats::default(), hasher, alarm }
+    }
+
+    /// Database `db`'s part.
+    pub fn db(&self, db: usize) -> &Db {
+        &self.dbs[db]
+    }
+
+    /// Bytes of all entries and what they own.
+    pub fn entry_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes of tables and indexes.
+    pub fn overhead_bytes(&self) -> usize {
+        self.dbs.iter().map(|db| db.table.heap_bytes() + db.deadlines.heap_bytes()).sum()
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> ShardStats {
+        self.stats
+    }
+
+    /// Sets the hit, miss and expiry counters back to zero, as CONFIG RESETSTAT does.
+    pub fn reset_stats(&mut self) {
+        self.stats = ShardStats { dirty: self.stats.dirty, ..ShardStats::default() };
+    }
+
+    /// Brings the table line of a key closer to the processor.
+    #[inline]
+    pub fn touch_bucket(&self, db: usize, hash: u64) {
+        self.dbs[db].table.touch_bucket(hash);
+    }
+
+    /// Brings a key's entry closer to the processor; its table line should be there already.
+    #[inline]
+    pub fn touch_entry(&self, db: usize, hash: u64) {
+        self.dbs[db].table.touch_entry(hash, Entry::address);
+    }
+
+    /// The entry of a key for a read command: counts a hit or a miss, notes the use if `access` is given.
+    #[inline]
+    pub fn read(&mut self, at: KeyRef<'_>, now: Millis, access: Option<u32>) -> Option<&Entry> {
+        self.purge(at, now);
+        match self.dbs[at.db].table.find_mut(at.hash, |entry| entry.key() == at.key) {
+            Some(entry) => {
+                self.stats.hits += 1;
+                if let Some(access) = access {
+                    entry.set_access(access);
+                }
+                Some(entry)
+            }
+            None => {
+                self.stats.misses += 1;
+                None
+            }
+        }
+    }
+
+    /// The entry of a key, without counting and without noting a use.
+    #[inline]
+    pub fn peek(&mut self, at: KeyRef<'_>, now: Millis) -> Option<&Entry> {
+        self.purge(at, now);
+        self.dbs[at.db].table.find(at.hash, |entry| entry.key() == at.key)
+    }
+
+    /// Removes the key if its time is up. Afterwards the table tells the truth about it.
+    #[inline]
+    pub fn purge(&mut self, at: KeyRef<'_>, now: Millis) {
+        if self.dbs[at.db].deadlines.is_empty() {
+            return;
+        }
+        let due = self.dbs[at.db]
+            .table
+            .find(at.hash, |entry| entry.key() == at.key)
+            .is_some_and(|entry| entry.is_expired(now));
+        if due {
+            self.stats.expired += 1;
+            self.take(at);
+            self.mark(at);
+        }
+    }
+
+    /// Changes an existing entry; an emptied collection goes with it. `None` if there is no such key.
+    #[inline]
+    pub fn update<R>(&mut self, at: KeyRef<'_>, now: Millis, edit: impl FnOnce(&mut Entry) -> Edit<R>) -> Option<R> {
+        self.purge(at, now);
+        let entry = self.dbs[at.db].table.find_mut(at.hash, |entry| entry.key() == at.key)?;
+        let before = entry.heap_bytes();
+        let Edit { result, changed } = edit(entry);
+        self.bytes = self.bytes - before + entry.heap_bytes();
+        if changed {
+            if is_empty(entry) {
+                self.take(at);
+            }
+            self.mark(at);
+        }
+        Some(result)
+    }
+
+    /// Creates the key with a new collection that `fill` changes; it stays away if `fill` leaves it empty.
+    pub fn create<T: Collection, R>(&mut self, at: KeyRef<'_>, access: u32, fill: impl FnOnce(&mut T) -> R) -> R {
+        let mut collection = T::default();
+        let result = fill(&mut collection);
+        if !collection.is_empty() {
+            self.add(at, Entry::new(at.key, collection.into_value(), None, access));
+            self.mark(at);
+        }
+        result
+    }
+
+    /// Sets a string, whatever was there before. The key must not be expired (see [`Shard::purge`]).
+    #[inline]
+    pub fn set_string(&mut self, at: KeyRef<'_>, value: NewString<'_>, expiry: Expiry, access: u32) {
+        let db = &mut self.dbs[at.db];
+        let Some(entry) = db.table.find_mut(at.hash, |entry| entry.key() == at.key) else {
+            let deadline = if let Expiry::At(at) = expiry { Some(at) } else { None };
+            let entry = match value {
+                NewString::Int(number) => Entry::new(at.key, Value::Int(number), deadline, access),
+                NewString::Bytes(bytes) => Entry::with_text(at.key, bytes, deadline, access),
+                NewString::Shared(bytes) => Entry::new(at.key, shared(bytes), deadline, access),
+            };
+            self.add(at, entry);
+            self.mark(at);
+            return;
+        };
+        let before = entry.heap_bytes();
+        match value {
+            NewString::Int(number) => entry.set_int(number),
+            NewString::Bytes(bytes) => entry.set_text(bytes),
+            NewString::Shared(bytes) => entry.set_value(shared(bytes)),
+        }
+        entry.set_access(access);
+        self.bytes = self.bytes - before + entry.heap_bytes();
+        match expiry {
+            Expiry::Keep => {}
+            Expiry::Never => self.move_deadline(at, None),
+            Expiry::At(deadline) => self.move_deadline(at, Some(deadline)),
+        }
+        self.mark(at);
+    }
+
+    /// Sets a value of any type with its deadline, whatever was there before.
+    pub fn put(&mut self, at: KeyRef<'_>, value: Value, deadline: Option<Millis>, access: u32) {
+        self.take(at);
+        self.add(at, Entry::new(at.key, value, deadline, access));
+        self.mark(at);
+    }
+
+    /// Removes a key that is not expired and returns what was there.
+    pub fn remove(&mut self, at: KeyRef<'_>, now: Millis) -> Option<Entry> {
+        self.purge(at, now);
+        let entry = self.take(at)?;
+        self.mark(at);
+        Some(entry)
+    }
+
+    /// Sets or removes the deadline of an existing key; returns whether the key exists.
+    pub fn set_deadline(&mut self, at: KeyRef<'_>, now: Millis, deadline: Option<Millis>) -> bool {
+        if self.peek(at, now).is_none() {
+            return false;
+        }
+        self.move_deadline(at, deadline);
+        self.mark(at);
+        true
+    }
+
+    fn move_deadline(&mut self, at: KeyRef<'_>, deadline: Option<Millis>) {
+        let db = &mut self.dbs[at.db];
+        let Some(entry) = db.table.find_mut(at.hash, |entry| entry.key() == at.key) else { return };
+        let old = entry.deadline();
+        if old == deadline {
+            return;
+        }
+        let before = entry.heap_bytes();
+        entry.set_deadline(deadline);
+        self.bytes = self.bytes - before + entry.heap_bytes();
+        if let Some(old) = old {
+            db.deadlines.remove(old, at.hash);
+        }
+        if let Some(deadline) = deadline {
+            db.deadlines.insert(deadline, at.hash);
+            self.alarm.set(deadline);
+        }
+    }
+
+    /// Visits the entries of one bucket that have not expired; the cursor is the table's.
+    pub fn scan(&self, db: usize, cursor: u64, now: Millis, mut visit: impl FnMut(&Entry)) -> u64 {
+        self.dbs[db].table.scan(cursor, |entry| {
+            if !entry.is_expired(now) {
+                visit(entry);
+            }
+        })
+    }
+
+    /// A key by chance, expired or not.
+    pub fn random(&self, db: usize, rng: &mut Rng) -> Option<&Entry> {
+        self.dbs[db].table.random(rng)
+    }
+
+    /// Removes keys that are due, at most `most` of them; returns how many went.
+    pub fn expire_due(&mut self, now: Millis, most: usize) -> usize {
+        let mut gone = 0;
+        for db in 0..self.dbs.len() {
+            while gone < most {
+                let Some((deadline, hash)) = self.dbs[db].deadlines.first() else { break };
+                if deadline > now {
+                    break;
+                }
+                let due = |entry: &Entry| entry.deadline() == Some(deadline) && self.hasher.hash(entry.key()) == hash;
+                let Some(key) = self.dbs[db].table.find(hash, due).map(|entry| entry.key().to_vec()) else {
+                    // Only a book-keeping error could get here; dropping the stale line keeps the sweep from spinning.
+                    debug_assert!(false, "a deadline without its entry");
+                    self.dbs[db].deadlines.remove(deadline, hash);
+                    continue;
+                };
+                self.purge(KeyRef { db, hash, key: &key }, now);
+                gone += 1;
+            }
+        }
+        gone
+    }
+
+    /// The earliest deadline in any database.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.dbs.iter().filter_map(|db| db.deadlines.first()).map(|(at, _)| at).min()
+    }
+
+    /// Takes all keys of a database away; the caller drops them, outside of the lock if it likes. Watchers hear of it.
+    pub fn clear(&mut self, db: usize) -> Db {
+        let watchers = std::mem::take(&mut self.dbs[db].watchers);
+        let old = std::mem::take(&mut self.dbs[db]);
+        for (key, watching) in &watchers {
+            if old.table.find(self.hasher.hash(key), |entry| entry.key() == &**key).is_some() {
+                watching.iter().for_each(|watcher| watcher.mark());
+            }
+        }
+        self.dbs[db].watchers = watchers;
+        self.bytes -= old.table.iter().map(Entry::heap_bytes).sum::<usize>();
+        self.stats.dirty += old.len() as u64;
+        old
+    }
+
+    /// Exchanges two databases; watchers of keys that exist on either side hear of it.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        if one == other {
+            return;
+        }
+        let [left, right] = [one, other].map(|db| std::mem::take(&mut self.dbs[db]));
+        for watching in [&left.watchers, &right.watchers] {
+            for (key, watchers) in watching {
+                let hash = self.hasher.hash(key);
+                let here = |db: &Db| db.table.find(hash, |entry| entry.key() == &**key).is_some();
+                if here(&left) || here(&right) {
+                    watchers.iter().for_each(|watcher| watcher.mark());
+                }
+            }
+        }
+        // Watchers stay with the database's number, the keys move.
+        self.dbs[one] = Db { watchers: left.watchers, ..right };
+        self.dbs[other] = Db { watchers: right.watchers, ..left };
+    }
+
+    /// Tells `watcher` of every change of this key from now on.
+    pub fn watch(&mut self, at: KeyRef<'_>, now: Millis, watcher: Arc<Watcher>) {
+        self.purge(at, now);
+        self.dbs[at.db].watchers.entry(at.key.into()).or_default().push(watcher);
+        self.watched += 1;
+    }
+
+    /// Ends what [`Shard::watch`] began.
+    pub fn unwatch(&mut self, at: KeyRef<'_>, watcher: &Arc<Watcher>) {
+        let Some(watching) = self.dbs[at.db].watchers.get_mut(at.key) else { return };
+        let before = watching.len();
+        watching.retain(|other| !Arc::ptr_eq(other, watcher));
+        self.watched -= before - watching.len();
+        if watching.is_empty() {
+            self.dbs[at.db].watchers.remove(at.key);
+        }
+    }
+
+    /// Number of watched keys, counted once per watcher.
+    pub fn watched(&self) -> usize {
+        self.watched
+    }
+
+    #[inline]
+    fn mark(&mut self, at: KeyRef<'_>) {
+        self.stats.dirty += 1;
+        if self.watched != 0
+            && let Some(watching) = self.dbs[at.db].watchers.get(at.key)
+        {
+            watching.iter().for_each(|watcher| watcher.mark());
+        }
+    }
+
+    fn add(&mut self, at: KeyRef<'_>, entry: Entry) {
+        self.bytes += entry.heap_bytes();
+        let db = &mut self.dbs[at.db];
+        if let Some(deadline) = entry.deadline() {
+            db.deadlines.insert(deadline, at.hash);
+            self.alarm.set(deadline);
+        }
+        let hasher = self.hasher;
+        db.table.insert(at.hash, entry, |entry| hasher.hash(entry.key()));
+    }
+
+    fn take(&mut self, at: KeyRef<'_>) -> Option<Entry> {
+        let hasher = self.hasher;
+        let db = &mut self.dbs[at.db];
+        let entry = db.table.remove(at.hash, |entry| entry.key() == at.key, |entry| hasher.hash(entry.key()))?;
+        if let Some(deadline) = entry.deadline() {
+            db.deadlines.remove(deadline, at.hash);
+        }
+        self.bytes -= entry.heap_bytes();
+        Some(entry)
+    }
+}
+
+fn shared(bytes: &Bytes) -> Value {
+    Value::Text { text: Text::Shared(bytes.clone()), edited: false }
+}
+
+fn is_empty(entry: &Entry) -> bool {
+    use crate::entry::ValueRef::{Hash, List, Set, SortedSet, String};
+    match entry.value() {
+        String(_) => false,
+        List(list) => list.is_empty(),
+        Set(set) => set.is_empty(),
+        Hash(hash) => hash.is_empty(),
+        SortedSet(set) => set.is_empty(),
+    }
+}
