@@ -2,3 +2,4 @@
 
 pub mod packed;
 pub mod table;
+pub mod types;
