@@ -1,0 +1,195 @@
+//! What all value types share: an element as it is stored, the limits of the compact encodings, and hashing of members.
+
+pub mod hash;
+pub mod list;
+pub mod set;
+pub mod sorted_set;
+
+use std::hash::{BuildHasher, Hasher};
+
+/// An element as its structure stores it: the compact encodings keep integers as integers.
+///
+/// Two items are equal when their bytes are: `Int(7)` equals `Bytes(b"7")`.
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'a> {
+    /// Stored as bytes.
+    Bytes(&'a [u8]),
+    /// Stored as an integer; its text is the shortest decimal one.
+    Int(i64),
+}
+
+impl<'a> Item<'a> {
+    /// Length of the text in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks an element whether it is empty")]
+    pub fn len(self) -> usize {
+        match self {
+            Item::Bytes(bytes) => bytes.len(),
+            Item::Int(value) => int_len(value),
+        }
+    }
+
+    /// Calls `read` with the text, which for integers lives on the stack.
+    #[inline]
+    pub fn with_bytes<R>(self, read: impl FnOnce(&[u8]) -> R) -> R {
+        match self {
+            Item::Bytes(bytes) => read(bytes),
+            Item::Int(value) => read(itoa::Buffer::new().format(value).as_bytes()),
+        }
+    }
+
+    /// Appends the text to `out`.
+    pub fn write_to(self, out: &mut Vec<u8>) {
+        self.with_bytes(|bytes| out.extend_from_slice(bytes));
+    }
+
+    /// The text, copied.
+    pub fn to_vec(self) -> Vec<u8> {
+        self.with_bytes(<[u8]>::to_vec)
+    }
+
+    /// The value, if the text is exactly how a 64-bit integer is written.
+    pub fn to_int(self) -> Option<i64> {
+        match self {
+            Item::Bytes(bytes) => parse_int(bytes),
+            Item::Int(value) => Some(value),
+        }
+    }
+}
+
+impl PartialEq for Item<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (Item::Int(a), Item::Int(b)) => a == b,
+            (Item::Bytes(a), Item::Bytes(b)) => a == b,
+            (Item::Int(value), Item::Bytes(bytes)) | (Item::Bytes(bytes), Item::Int(value)) => {
+                parse_int(bytes) == Some(value)
+            }
+        }
+    }
+}
+
+impl Eq for Item<'_> {}
+
+impl PartialEq<[u8]> for Item<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        *self == Item::Bytes(other)
+    }
+}
+
+impl PartialEq<&[u8]> for Item<'_> {
+    fn eq(&self, other: &&[u8]) -> bool {
+        *self == Item::Bytes(other)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Item<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Item::Bytes(bytes)
+    }
+}
+
+/// Where the compact encodings end, and how new tables hash; the values of the `*-max-*` settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `hash-max-listpack-entries`: fields of a listpack hash.
+    pub hash_max_listpack_entries: usize,
+    /// `hash-max-listpack-value`: bytes of a field or value in a listpack hash.
+    pub hash_max_listpack_value: usize,
+    /// `set-max-intset-entries`: members of an intset.
+    pub set_max_intset_entries: usize,
+    /// `set-max-listpack-entries`: members of a listpack set.
+    pub set_max_listpack_entries: usize,
+    /// `set-max-listpack-value`: bytes of a member of a listpack set.
+    pub set_max_listpack_value: usize,
+    /// `zset-max-listpack-entries`: members of a listpack sorted set.
+    pub zset_max_listpack_entries: usize,
+    /// `zset-max-listpack-value`: bytes of a member of a listpack sorted set.
+    pub zset_max_listpack_value: usize,
+    /// `list-max-listpack-size`: entries of a list node, or -1 to -5 for 4, 8, 16, 32, 64 KiB.
+    pub list_max_listpack_size: i32,
+    /// Elements of at least so many bytes get a list node of their own; 0 means "those above the node's limit".
+    pub list_packed_threshold: usize,
+    /// Seed of the hash of tables that come into being under these limits; the server draws it once per start.
+    pub hash_seed: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            hash_max_listpack_entries: 512,
+            hash_max_listpack_value: 64,
+            set_max_intset_entries: 512,
+            set_max_listpack_entries: 128,
+            set_max_listpack_value: 64,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
+            list_max_listpack_size: -2,
+            list_packed_threshold: 0,
+            hash_seed: 0,
+        }
+    }
+}
+
+/// The integer whose shortest decimal text `bytes` is; `None` for any other text, `+1`, `01` and `-0` included.
+#[inline]
+pub fn parse_int(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, bytes),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut value = 0u64;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // Nineteen digits always fit in 64 bits.
+        value = value * 10 + u64::from(digit);
+    }
+    if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
+}
+
+/// Hash of a member or field in a table with this seed.
+#[inline]
+pub(crate) fn hash_of(seed: u64, bytes: &[u8]) -> u64 {
+    let mut hasher = foldhash::quality::FixedState::with_seed(seed).build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// Digits and sign of an integer's decimal text.
+pub(crate) fn int_len(value: i64) -> usize {
+    let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+    digits + usize::from(value < 0)
+}
+
+/// One of two iterators with the same items: one arm per encoding.
+#[derive(Clone)]
+pub(crate) enum OneOf<A, B> {
+    First(A),
+    Second(B),
+}
+
+impl<A: Iterator, B: Iterator<Item = A::Item>> Iterator for OneOf<A, B> {
+    type Item = A::Item;
+
+    #[inline]
+    fn next(&mut self) -> Option<A::Item> {
+        match self {
+            OneOf::First(iter) => iter.next(),
+            OneOf::Second(iter) => iter.next(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            OneOf::First(iter) => iter.size_hint(),
+            OneOf::Second(iter) => iter.size_hint(),
+        }
+    }
+}
