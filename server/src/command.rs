@@ -181,7 +181,8 @@ impl KeySpec {
         let begin = match self.begin {
             Begin::Index(index) => index,
             Begin::Keyword(word, from) => {
-                let is_word = |index: &usize| args.get(*index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+                let is_word =
+                    |index: &usize| args.get(*index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
                 let place = if from >= 0 {
                     (from.unsigned_abs() as usize..len).find(is_word)
                 } else {
@@ -208,7 +209,8 @@ impl KeySpec {
             }
             Find::Count { count, first, step } => {
                 let counted = args.get(begin + count).and_then(resplite_resp::number::parse_i64);
-                let Some(counted) = counted.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0) else {
+                let Some(counted) = counted.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0)
+                else {
                     return;
                 };
                 let first = begin + first;
@@ -230,6 +232,8 @@ pub(crate) enum Locks {
     Keys,
     /// All shards: the command looks at the whole keyspace.
     All,
+    /// The shards of the keys that the session watches.
+    Watched,
     /// What the queued commands and the watched keys need together.
     Queue,
 }
@@ -442,7 +446,8 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
 
 /// The subcommand of a container, in any case.
 pub(crate) fn find_subcommand(container: &'static Command, name: &[u8]) -> Option<&'static Command> {
-    container.subcommands.iter().find(|sub| {
-        sub.name.split_once('|').is_some_and(|(_, sub)| sub.as_bytes().eq_ignore_ascii_case(name))
-    })
+    container
+        .subcommands
+        .iter()
+        .find(|sub| sub.name.split_once('|').is_some_and(|(_, sub)| sub.as_bytes().eq_ignore_ascii_case(name)))
 }

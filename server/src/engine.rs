@@ -69,8 +69,7 @@ impl Engine {
         let mut settings = settings;
         settings.types.hash_seed = chance.u64(..);
         let shards = if workers == 1 { 1 } else { 16 * workers };
-        let keyspace =
-            Keyspace::new(KeyspaceOptions { shards, databases: settings.databases, seed: chance.u64(..) });
+        let keyspace = Keyspace::new(KeyspaceOptions { shards, databases: settings.databases, seed: chance.u64(..) });
         let run_id = (0..40).map(|_| char::from_digit(chance.u32(..16), 16).unwrap_or('0')).collect();
         Engine {
             keyspace,
@@ -242,7 +241,9 @@ impl Engine {
     fn execute(&self, session: &mut Session, prepared: Prepared, args: Args<'_>, micros: u64, out: &mut Reply) {
         let start = out.checkpoint();
         match self.admit(session, prepared.command, args) {
-            Ok(command) if session.transaction.is_some() && !command.flags.has(Flags::NO_MULTI) && !controls_queue(command) => {
+            Ok(command)
+                if session.transaction.is_some() && !command.flags.has(Flags::NO_MULTI) && !controls_queue(command) =>
+            {
                 self.enqueue(session, command, args);
                 out.simple("QUEUED");
             }
@@ -322,12 +323,14 @@ impl Engine {
             return self.keyspace.lock_one(self.keyspace.shard_of(hash));
         }
         let mut shards = ShardSet::none();
+        if command.locks == Locks::Queue
+            && let Some(transaction) = &session.transaction
+        {
+            shards = transaction.shards.clone();
+        }
         match command.locks {
             Locks::Keys | Locks::All => self.add_shards(command, args, &mut shards),
-            Locks::Queue => {
-                if let Some(transaction) = &session.transaction {
-                    shards = transaction.shards.clone();
-                }
+            Locks::Watched | Locks::Queue => {
                 for (_, key) in &session.watched.keys {
                     shards.add(self.keyspace.shard_of(self.keyspace.hash(key)));
                 }

@@ -1,1 +1,22 @@
-//! Resplite as a library.
+//! Resplite, the SQLite of Redis: a Redis-compatible server that lives in your process or in one small binary.
+
+mod client;
+mod command;
+mod commands;
+pub mod config;
+mod context;
+mod engine;
+mod error;
+mod net;
+mod registry;
+mod server;
+mod session;
+
+pub use client::Client;
+pub use resplite_resp::value::Value;
+pub use server::{Server, ServerBuilder};
+
+/// The version of Redis whose commands and replies this server has.
+pub const REDIS_VERSION: &str = "7.4.2";
+/// The version of Resplite.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -4,7 +4,8 @@ use super::{int, is, write_string};
 use crate::command::{Command, Group, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
-use resplite_resp::number::{self, FloatError};
+use resplite_resp::error::FloatError;
+use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
@@ -12,8 +13,28 @@ use resplite_storage::shard::{Edit, Expiry, NewString};
 use resplite_storage::types::parse_int;
 
 pub(crate) const COMMANDS: &[Command] = &[
-    GET, SET, GETSET, GETDEL, GETEX, SETNX, SETEX, PSETEX, STRLEN, APPEND, GETRANGE, SUBSTR, SETRANGE, INCR, DECR,
-    INCRBY, DECRBY, INCRBYFLOAT, MGET, MSET, MSETNX, LCS,
+    GET,
+    SET,
+    GETSET,
+    GETDEL,
+    GETEX,
+    SETNX,
+    SETEX,
+    PSETEX,
+    STRLEN,
+    APPEND,
+    GETRANGE,
+    SUBSTR,
+    SETRANGE,
+    INCR,
+    DECR,
+    INCRBY,
+    DECRBY,
+    INCRBYFLOAT,
+    MGET,
+    MSET,
+    MSETNX,
+    LCS,
 ];
 
 const fn read(name: &'static str, handler: crate::command::Handler) -> Command {
@@ -24,12 +45,8 @@ const fn write(name: &'static str, handler: crate::command::Handler) -> Command 
     Command::write(Group::String, name, handler)
 }
 
-const GET: Command = read("get", get)
-    .arity(2)
-    .key(usage::READ, 1)
-    .fast()
-    .doc("The string at a key, or nil.")
-    .syntax("key");
+const GET: Command =
+    read("get", get).arity(2).key(usage::READ, 1).fast().doc("The string at a key, or nil.").syntax("key");
 
 fn get(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     match ctx.string(&args[1])? {
@@ -199,9 +216,7 @@ const GETEX: Command = write("getex", getex)
     .fast()
     .since("6.2.0")
     .doc("Returns a string and sets or removes the key's expiry.")
-    .syntax(
-        "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
-    );
+    .syntax("key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]");
 
 fn getex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let options = SetOptions::parse(args, 2, true)?;
@@ -344,11 +359,8 @@ fn slice(bytes: &[u8], start: i64, end: i64) -> &[u8] {
     if start > end || len == 0 { b"" } else { &bytes[start as usize..=end as usize] }
 }
 
-const SUBSTR: Command = read("substr", getrange)
-    .arity(4)
-    .key(usage::READ, 1)
-    .doc("The old name of GETRANGE.")
-    .syntax("key start end");
+const SUBSTR: Command =
+    read("substr", getrange).arity(4).key(usage::READ, 1).doc("The old name of GETRANGE.").syntax("key start end");
 
 const SETRANGE: Command = write("setrange", setrange)
     .arity(4)
@@ -489,6 +501,7 @@ pub(crate) fn float_error(error: FloatError) -> CommandError {
     match error {
         FloatError::NotFloat => CommandError::NOT_FLOAT,
         FloatError::NotFinite => CommandError::NAN_OR_INFINITY,
+        _ => CommandError::NOT_FLOAT,
     }
 }
 
@@ -586,9 +599,7 @@ fn lcs(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         at += 1;
     }
     if only_len && index {
-        return Err(CommandError::text(
-            "ERR If you want both the length and indexes, please just use IDX.",
-        ));
+        return Err(CommandError::text("ERR If you want both the length and indexes, please just use IDX."));
     }
     let [a, b] = &strings;
     let table = LcsTable::new(a, b, ctx.settings().proto_max_bulk_len)?;

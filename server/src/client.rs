@@ -1,0 +1,86 @@
+//! A client inside the process: commands go to the engine on the caller's thread, without a socket.
+
+use crate::engine::Engine;
+use crate::registry::ClientRecord;
+use crate::session::Session;
+use resplite_resp::reply::{Protocol, Reply};
+use resplite_resp::request::OwnedArgs;
+use resplite_resp::value::Value;
+use std::sync::Arc;
+
+/// A connection to a server in the same process, with its own database, transaction and name.
+///
+/// Commands run on the calling thread and return when they are done; a client is `Send`, so each thread takes its own.
+/// It needs no login.
+pub struct Client {
+    engine: Arc<Engine>,
+    session: Session,
+}
+
+impl Client {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        let id = engine.registry.next_id();
+        let mut record = ClientRecord::new(id, "local".into(), "local".into(), -1, engine.clock.millis());
+        record.is_local = true;
+        let mut session = engine.open_session(record);
+        session.authenticated = true;
+        Client { engine, session }
+    }
+
+    /// Runs one command, its name first, and returns its reply; an error reply is a [`Value::Error`].
+    ///
+    /// ```
+    /// let server = resplite::Server::builder().no_port().start()?;
+    /// let mut client = server.client();
+    /// assert!(client.call(["SET", "greeting", "hello"]).is_ok());
+    /// assert_eq!(client.call(["GET", "greeting"]).as_str(), Some("hello"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn call<A: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = A>) -> Value {
+        let mut reply = Reply::new(self.session.protocol);
+        self.run(args, &mut reply);
+        let protocol = self.session.protocol;
+        decode(protocol, reply).pop().unwrap_or(Value::Nil)
+    }
+
+    /// Runs several commands one after the other and returns their replies in order.
+    pub fn pipeline<C, A>(&mut self, commands: impl IntoIterator<Item = C>) -> Vec<Value>
+    where
+        C: IntoIterator<Item = A>,
+        A: AsRef<[u8]>,
+    {
+        commands.into_iter().map(|command| self.call(command)).collect()
+    }
+
+    /// Runs one command and returns its reply as the bytes that a socket would carry.
+    pub fn call_raw<A: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = A>) -> Vec<u8> {
+        let mut reply = Reply::new(self.session.protocol);
+        self.run(args, &mut reply);
+        reply.as_bytes().into_owned()
+    }
+
+    fn run<A: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = A>, reply: &mut Reply) {
+        let args: OwnedArgs = args.into_iter().collect();
+        if args.is_empty() {
+            return reply.error("ERR empty command");
+        }
+        self.engine.execute_one(&mut self.session, args.as_args(), reply);
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.engine.clone().close_session(&mut self.session);
+    }
+}
+
+fn decode(protocol: Protocol, reply: Reply) -> Vec<Value> {
+    let mut bytes = reply.into_bytes();
+    let mut values = Vec::new();
+    // HELLO switches in the middle of its own reply's making: what it wrote is in the new protocol, which reads both.
+    let _ = protocol;
+    while let Ok(Some(value)) = Value::decode(Protocol::Resp3, &mut bytes) {
+        values.push(value);
+    }
+    values
+}

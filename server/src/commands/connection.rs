@@ -1,0 +1,223 @@
+//! The connection family: who the client is, which database and protocol it uses.
+
+use super::{int, is};
+use crate::command::{Command, Flags, Group, Locks};
+use crate::context::Ctx;
+use crate::error::{CmdResult, CommandError};
+use resplite_resp::number;
+use resplite_resp::reply::{Protocol, Reply};
+use resplite_resp::request::Args;
+use std::sync::atomic::Ordering;
+
+pub(crate) const COMMANDS: &[Command] = &[PING, ECHO, SELECT, HELLO, AUTH, QUIT, RESET];
+
+const fn control(name: &'static str, handler: crate::command::Handler) -> Command {
+    Command::control(Group::Connection, name, handler)
+}
+
+const PING: Command = control("ping", ping).arity(-1).fast().doc("Answers PONG, or the message.").syntax("[message]");
+
+fn ping(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    match args.len() {
+        1 => out.simple("PONG"),
+        2 => out.bulk(&args[1]),
+        _ => return Err(CommandError::arity("ping")),
+    }
+    Ok(())
+}
+
+const ECHO: Command = control("echo", echo)
+    .arity(2)
+    .flag(Flags::LOADING.with(Flags::STALE))
+    .fast()
+    .doc("Answers the message.")
+    .syntax("message");
+
+fn echo(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    out.bulk(&args[1]);
+    Ok(())
+}
+
+const SELECT: Command = control("select", select)
+    .arity(2)
+    .flag(Flags::LOADING.with(Flags::STALE))
+    .fast()
+    .doc("Chooses the database that the following commands use.")
+    .syntax("index");
+
+fn select(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let index = int(&args[1])?;
+    let db =
+        usize::try_from(index).ok().filter(|db| *db < ctx.engine.keyspace.databases()).ok_or(CommandError::DB_INDEX)?;
+    set_db(ctx, db);
+    out.ok();
+    Ok(())
+}
+
+fn set_db(ctx: &mut Ctx<'_>, db: usize) {
+    ctx.session.db = db;
+    ctx.session.record.db.store(db, Ordering::Relaxed);
+}
+
+const HELLO: Command = control("hello", hello)
+    .arity(-1)
+    .flag(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY))
+    .fast()
+    .since("6.0.0")
+    .doc("Chooses the protocol's version, logs in and names the connection in one step.")
+    .syntax("[protover [AUTH username password] [SETNAME clientname]]");
+
+fn hello(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let protocol = match args.get(1) {
+        None => None,
+        Some(version) => Some(match number::parse_i64(version) {
+            Some(2) => Protocol::Resp2,
+            Some(3) => Protocol::Resp3,
+            Some(_) => return Err(CommandError::NOPROTO),
+            None => {
+                return Err(CommandError::text("ERR Protocol version is not an integer or out of range"));
+            }
+        }),
+    };
+    let (mut login, mut name) = (None, None);
+    let mut at = 2;
+    while let Some(word) = args.get(at) {
+        match word {
+            word if is(word, "auth") && at + 2 < args.len() => {
+                login = Some((&args[at + 1], &args[at + 2]));
+                at += 3;
+            }
+            word if is(word, "setname") && at + 1 < args.len() => {
+                name = Some(client_name(&args[at + 1], NAME_RULE)?);
+                at += 2;
+            }
+            word => {
+                let word = String::from_utf8_lossy(word);
+                return Err(CommandError::text(format!("ERR Syntax error in HELLO option '{word}'")));
+            }
+        }
+    }
+    if let Some((user, password)) = login {
+        log_in(ctx, user, password)?;
+    }
+    if !ctx.session.authenticated {
+        return Err(CommandError::text(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
+             <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
+             same time",
+        ));
+    }
+    if let Some(name) = name {
+        ctx.session.record.names.lock().name = name;
+    }
+    if let Some(protocol) = protocol {
+        set_protocol(ctx, protocol, out);
+    }
+    out.map(7);
+    out.bulk("server");
+    out.bulk("redis");
+    out.bulk("version");
+    out.bulk(crate::REDIS_VERSION);
+    out.bulk("proto");
+    out.int(if ctx.session.protocol == Protocol::Resp3 { 3 } else { 2 });
+    out.bulk("id");
+    out.int(ctx.session.record.id as i64);
+    out.bulk("mode");
+    out.bulk("standalone");
+    out.bulk("role");
+    out.bulk("master");
+    out.bulk("modules");
+    out.array(0);
+    Ok(())
+}
+
+fn set_protocol(ctx: &mut Ctx<'_>, protocol: Protocol, out: &mut Reply) {
+    ctx.session.protocol = protocol;
+    ctx.session.record.protocol.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    out.set_protocol(protocol);
+}
+
+/// What is wrong with a connection's name.
+pub(crate) const NAME_RULE: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
+
+/// A connection's name or a similar word: printable ASCII without spaces.
+pub(crate) fn client_name(given: &[u8], rule: &'static str) -> CmdResult<String> {
+    if given.iter().all(u8::is_ascii_graphic) {
+        Ok(String::from_utf8_lossy(given).into_owned())
+    } else {
+        Err(CommandError::text(rule))
+    }
+}
+
+const AUTH: Command = control("auth", auth)
+    .arity(-2)
+    .flag(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY))
+    .fast()
+    .doc("Logs in with a password, or with a user's name and password.")
+    .syntax("[username] password");
+
+fn auth(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    match args.len() {
+        2 if ctx.settings().requirepass.is_empty() => return Err(CommandError::NO_PASSWORD),
+        2 => log_in(ctx, b"default", &args[1])?,
+        3 => log_in(ctx, &args[1], &args[2])?,
+        _ => return Err(CommandError::SYNTAX),
+    }
+    out.ok();
+    Ok(())
+}
+
+/// There is one user, `default`; without `requirepass` it takes any password.
+fn log_in(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> CmdResult {
+    let expected = ctx.settings().requirepass.as_bytes();
+    if user != b"default" || !(expected.is_empty() || same_in_constant_time(password, expected)) {
+        return Err(CommandError::WRONGPASS);
+    }
+    ctx.session.authenticated = true;
+    ctx.session.record.authenticated.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Compares without telling by its duration where the first difference is.
+fn same_in_constant_time(given: &[u8], expected: &[u8]) -> bool {
+    let mut difference = given.len() ^ expected.len();
+    for (at, byte) in given.iter().enumerate() {
+        difference |= usize::from(byte ^ expected[at % expected.len()]);
+    }
+    std::hint::black_box(difference) == 0
+}
+
+const QUIT: Command = control("quit", quit)
+    .arity(-1)
+    .flag(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY))
+    .fast()
+    .doc("Closes the connection after answering.");
+
+fn quit(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    ctx.session.closing = true;
+    out.ok();
+    Ok(())
+}
+
+const RESET: Command = control("reset", reset)
+    .flag(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY))
+    .fast()
+    .locks(Locks::Watched)
+    .since("6.2.0")
+    .doc("Makes the connection as it was when it was new.");
+
+fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    super::transaction::forget(ctx);
+    set_db(ctx, 0);
+    set_protocol(ctx, Protocol::Resp2, out);
+    ctx.session.reply_mode = crate::session::ReplyMode::On;
+    ctx.session.no_touch = false;
+    ctx.session.authenticated = ctx.settings().requirepass.is_empty();
+    let record = &ctx.session.record;
+    record.authenticated.store(ctx.session.authenticated, Ordering::Relaxed);
+    record.no_touch.store(false, Ordering::Relaxed);
+    record.no_evict.store(false, Ordering::Relaxed);
+    record.names.lock().name.clear();
+    out.simple("RESET");
+    Ok(())
+}

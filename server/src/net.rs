@@ -1,0 +1,365 @@
+//! Sockets and threads: listeners, workers and the expiry timer; the only part that knows tokio.
+
+mod connection;
+
+use crate::config::Settings;
+use crate::engine::Engine;
+use connection::{Connection, Scratch, Stream};
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+
+/// What a worker is sent: a connection that it serves from then on.
+type Accepted = (Stream, String, String);
+
+/// One thread with its own event loop and its own connections.
+pub(crate) struct Worker {
+    pub(crate) scratch: Mutex<Scratch>,
+    connections: std::sync::atomic::AtomicUsize,
+}
+
+/// The running threads of a server; stopping joins them.
+pub(crate) struct Network {
+    engine: Arc<Engine>,
+    stop: Arc<Notify>,
+    threads: Vec<JoinHandle<()>>,
+    addresses: Vec<SocketAddr>,
+    unixsocket: Option<PathBuf>,
+}
+
+impl Network {
+    /// Opens the listeners that the settings name and starts the workers.
+    pub(crate) fn start(engine: Arc<Engine>) -> io::Result<Network> {
+        let (settings, _) = engine.settings();
+        let listeners = listen(&settings)?;
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()?.as_socket()).collect();
+        if let Some(address) = addresses.first() {
+            engine.tcp_port.store(usize::from(address.port()), Ordering::Relaxed);
+        }
+        let unix = if settings.unixsocket.is_empty() { None } else { Some(listen_unix(&settings)?) };
+        let stop = Arc::new(Notify::new());
+        let mut network = Network {
+            engine: engine.clone(),
+            stop: stop.clone(),
+            threads: Vec::new(),
+            addresses,
+            unixsocket: unix.is_some().then(|| PathBuf::from(&settings.unixsocket)),
+        };
+        let mut workers = Vec::new();
+        let mut inboxes = Vec::new();
+        for _ in 0..engine.workers {
+            let (sender, inbox) = mpsc::unbounded_channel();
+            let worker = Arc::new(Worker { scratch: Mutex::default(), connections: 0.into() });
+            workers.push((worker, sender));
+            inboxes.push(inbox);
+        }
+        let hub = Arc::new(Hub { engine: engine.clone(), workers });
+        let mut first = Some((listeners, unix));
+        for (number, inbox) in inboxes.into_iter().enumerate() {
+            let (hub, stop, sockets) = (hub.clone(), stop.clone(), first.take());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            let thread = std::thread::Builder::new().name(format!("resplite-{number}")).spawn(move || {
+                runtime.block_on(run_worker(hub, number, inbox, sockets, stop));
+            })?;
+            network.threads.push(thread);
+        }
+        Ok(network)
+    }
+
+    /// Addresses of the TCP listeners.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Ends all connections and threads; returns when they are gone.
+    pub(crate) fn stop(&mut self) {
+        self.engine.stop();
+        let here = std::thread::current().id();
+        for thread in self.threads.drain(..) {
+            // A worker that drops its own server cannot wait for itself.
+            if thread.thread().id() != here && thread.join().is_err() {
+                log::error!("a worker thread has panicked");
+            }
+        }
+        if let Some(path) = self.unixsocket.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Tells the workers to end without waiting for them.
+    pub(crate) fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
+        let (stop, workers) = (self.stop.clone(), self.engine.workers);
+        move || {
+            // One permit each: a notification without waiters would only keep one.
+            stop.notify_waiters();
+            for _ in 0..workers {
+                stop.notify_one();
+            }
+        }
+    }
+
+    /// Waits until the server was told to stop and its threads have ended.
+    pub(crate) fn wait(&mut self) {
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a worker thread has panicked");
+            }
+        }
+        self.stop();
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What workers share: the engine, and each other's inboxes.
+struct Hub {
+    engine: Arc<Engine>,
+    workers: Vec<(Arc<Worker>, mpsc::UnboundedSender<Accepted>)>,
+}
+
+impl Hub {
+    /// Hands a new connection to the worker with the fewest.
+    fn assign(&self, stream: Stream, peer: String, local: String) {
+        let least = self.workers.iter().min_by_key(|(worker, _)| worker.connections.load(Ordering::Relaxed));
+        let Some((worker, inbox)) = least else { return };
+        worker.connections.fetch_add(1, Ordering::Relaxed);
+        // A worker that is gone has stopped with its server; the stream closes here.
+        let _ = inbox.send((stream, peer, local));
+    }
+}
+
+type Listeners = (Vec<Socket>, Option<std::os::unix::net::UnixListener>);
+
+async fn run_worker(
+    hub: Arc<Hub>,
+    number: usize,
+    mut inbox: mpsc::UnboundedReceiver<Accepted>,
+    sockets: Option<Listeners>,
+    stop: Arc<Notify>,
+) {
+    if let Some((listeners, unix)) = sockets {
+        for listener in listeners {
+            match tokio::net::TcpListener::from_std(listener.into()) {
+                Ok(listener) => drop(tokio::spawn(accept_tcp(hub.clone(), listener))),
+                Err(error) => log::error!("cannot watch a listening socket: {error}"),
+            }
+        }
+        if let Some(listener) = unix {
+            match tokio::net::UnixListener::from_std(listener) {
+                Ok(listener) => drop(tokio::spawn(accept_unix(hub.clone(), listener))),
+                Err(error) => log::error!("cannot watch the Unix socket: {error}"),
+            }
+        }
+        tokio::spawn(expire_when_due(hub.engine.clone()));
+    }
+    let worker = hub.workers[number].0.clone();
+    let serve = async {
+        while let Some((stream, peer, local)) = inbox.recv().await {
+            let (engine, worker) = (hub.engine.clone(), worker.clone());
+            match stream.into_async() {
+                Ok(stream) => drop(tokio::spawn(async move {
+                    Connection::new(engine, worker.clone(), stream, peer, local).await;
+                    worker.connections.fetch_sub(1, Ordering::Relaxed);
+                })),
+                Err(error) => log::warn!("cannot serve a connection: {error}"),
+            }
+        }
+    };
+    let mut stopped = std::pin::pin!(stop.notified());
+    let mut serve = std::pin::pin!(serve);
+    std::future::poll_fn(|cx| {
+        if stopped.as_mut().poll(cx).is_ready() || hub.engine.is_stopping() {
+            return std::task::Poll::Ready(());
+        }
+        serve.as_mut().poll(cx)
+    })
+    .await;
+    // Connections that still have output get it sent on a best effort when the runtime drops them.
+}
+
+/// Sweeps expired keys exactly when the next one is due, and sleeps without a deadline while nothing expires.
+async fn expire_when_due(engine: Arc<Engine>) {
+    let earlier = Arc::new(Notify::new());
+    let bell = earlier.clone();
+    engine.keyspace.on_earlier_deadline(move || bell.notify_one());
+    loop {
+        let Some(next) = engine.keyspace.next_deadline() else {
+            earlier.notified().await;
+            continue;
+        };
+        let now = engine.clock.millis();
+        if next <= now {
+            engine.keyspace.expire_due(now);
+            tokio::task::yield_now().await;
+            continue;
+        }
+        if engine.clock.is_manual() {
+            // Whoever moves the clock sweeps.
+            earlier.notified().await;
+            continue;
+        }
+        let pause = Duration::from_millis(next - now);
+        let _ = tokio::time::timeout(pause, earlier.notified()).await;
+    }
+}
+
+async fn accept_tcp(hub: Arc<Hub>, listener: tokio::net::TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let local = stream.local_addr().map_or_else(|_| String::new(), |local| local.to_string());
+                match stream.into_std() {
+                    Ok(stream) => admit(&hub, Stream::tcp(stream), peer.to_string(), local, Some(peer.ip())),
+                    Err(error) => log::warn!("cannot hand over a connection: {error}"),
+                }
+            }
+            Err(error) => {
+                log::warn!("accept: {error}");
+                // Out of descriptors, most likely; waiting is what lets others close theirs.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn accept_unix(hub: Arc<Hub>, listener: tokio::net::UnixListener) {
+    let path = hub.engine.settings().0.unixsocket.clone();
+    loop {
+        match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => admit(&hub, Stream::unix(stream), format!("{path}:0"), format!("{path}:0"), None),
+            Err(error) => {
+                log::warn!("accept: {error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Protected mode's answer to a remote client.
+const PROTECTED: &str = "-DENIED Resplite is running in protected mode because protected mode is enabled and no password \
+    is set for the default user. In this mode connections are only accepted from the loopback interface. To accept \
+    connections from other computers, set a password with requirepass, or bind the interfaces that are meant and set \
+    protected-mode to no.\r\n";
+
+/// Lets a new connection in, or tells it why not.
+fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAddr>) {
+    let engine = &hub.engine;
+    let (settings, _) = engine.settings();
+    let refusal = if engine.registry.len() >= settings.maxclients {
+        Some("-ERR max number of clients reached\r\n")
+    } else if settings.protected_mode
+        && settings.requirepass.is_empty()
+        && ip.is_some_and(|ip| !ip.to_canonical().is_loopback())
+    {
+        Some(PROTECTED)
+    } else {
+        None
+    };
+    if let Some(refusal) = refusal {
+        engine.stats.rejected.fetch_add(1, Ordering::Relaxed);
+        stream.refuse(refusal.as_bytes());
+        return;
+    }
+    engine.stats.connections.fetch_add(1, Ordering::Relaxed);
+    stream.configure(settings.tcp_keepalive);
+    hub.assign(stream, peer, local);
+}
+
+/// Opens the TCP listeners. An optional address (`-` in front) that this machine does not have is left out.
+fn listen(settings: &Settings) -> io::Result<Vec<Socket>> {
+    let Some(port) = settings.port else { return Ok(Vec::new()) };
+    let mut sockets: Vec<Socket> = Vec::new();
+    let mut port = port;
+    for bind in &settings.bind {
+        let (name, optional) = match bind.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (bind.as_str(), false),
+        };
+        let name = match name {
+            "*" => "0.0.0.0",
+            "::*" => "::",
+            name => name,
+        };
+        match listen_on(name, port, settings.tcp_backlog) {
+            Ok(socket) => {
+                // With port 0 the first listener chooses, the others follow.
+                if let Some(address) = socket.local_addr()?.as_socket() {
+                    port = address.port();
+                }
+                sockets.push(socket);
+            }
+            Err(error) if optional && is_unavailable(&error) => {}
+            Err(error) => {
+                return Err(io::Error::new(error.kind(), format!("{name}:{port}: {error}")));
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+fn is_unavailable(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported | io::ErrorKind::AddrInUse)
+        && error.kind() != io::ErrorKind::AddrInUse
+        || matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT))
+}
+
+fn listen_on(name: &str, port: u16, backlog: u32) -> io::Result<Socket> {
+    let address = (name, port)
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "no such address"))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+fn listen_unix(settings: &Settings) -> io::Result<std::os::unix::net::UnixListener> {
+    let path = &settings.unixsocket;
+    // A socket that an earlier run left behind must not keep this one from starting.
+    let _ = std::fs::remove_file(path);
+    let in_context = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?).map_err(in_context)?;
+    socket.listen(i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX)).map_err(in_context)?;
+    socket.set_nonblocking(true)?;
+    if settings.unixsocketperm != 0 {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.unixsocketperm)).map_err(in_context)?;
+    }
+    Ok(socket.into())
+}
+
+/// Keep-alive for a connection, so that a peer that vanished is noticed.
+fn keep_alive(socket: &impl std::os::fd::AsFd, seconds: u32) {
+    if seconds == 0 {
+        return;
+    }
+    let probe = Duration::from_secs(u64::from((seconds / 3).max(1)));
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(u64::from(seconds))).with_interval(probe).with_retries(3);
+    // A connection without keep-alive is still a connection.
+    let _ = socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive);
+}
+
+fn descriptor(socket: &impl AsRawFd) -> i64 {
+    i64::from(socket.as_raw_fd())
+}

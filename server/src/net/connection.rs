@@ -1,0 +1,400 @@
+//! One connection: reads a batch, has the engine run it, writes the replies; nothing of commands or keys.
+
+use super::{Worker, descriptor, keep_alive};
+use crate::engine::{BatchScratch, Engine};
+use crate::registry::ClientRecord;
+use crate::session::Session;
+use resplite_resp::reply::{Protocol, Reply};
+use resplite_resp::request::{Batch, Decoder, Limits};
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes that one read may bring.
+const READ_SIZE: usize = 64 * 1024;
+/// A reply buffer that has grown beyond this is given back after its batch.
+const KEEP_REPLY: usize = 1024 * 1024;
+/// Most that a read reserves for a large argument that is on its way.
+const READ_AHEAD: usize = 4 * 1024 * 1024;
+
+/// Buffers of a worker that its connections use in turn: an idle connection owns none.
+pub(crate) struct Scratch {
+    input: Box<[u8]>,
+    batch: Batch,
+    reply: Reply,
+    engine: BatchScratch,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch {
+            input: vec![0; READ_SIZE].into(),
+            batch: Batch::new(),
+            reply: Reply::new(Protocol::Resp2),
+            engine: BatchScratch::default(),
+        }
+    }
+}
+
+/// A socket on its way from the listener to its worker, or at work there.
+pub(crate) enum Stream {
+    StdTcp(std::net::TcpStream),
+    StdUnix(std::os::unix::net::UnixStream),
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+impl Stream {
+    pub(crate) fn tcp(stream: std::net::TcpStream) -> Self {
+        Stream::StdTcp(stream)
+    }
+
+    pub(crate) fn unix(stream: std::os::unix::net::UnixStream) -> Self {
+        Stream::StdUnix(stream)
+    }
+
+    /// Tells the peer why it is not served. What the socket does not take at once is lost with it.
+    pub(crate) fn refuse(mut self, text: &[u8]) {
+        use std::io::Write;
+        let _ = match &mut self {
+            Stream::StdTcp(stream) => stream.write(text),
+            Stream::StdUnix(stream) => stream.write(text),
+            Stream::Tcp(_) | Stream::Unix(_) => Ok(0),
+        };
+    }
+
+    /// Sets what every connection wants: no delay for small replies, and probes against vanished peers.
+    pub(crate) fn configure(&self, keepalive: u32) {
+        if let Stream::StdTcp(stream) = self {
+            // Failing, the connection is slower but works.
+            let _ = stream.set_nodelay(true);
+            keep_alive(stream, keepalive);
+        }
+    }
+
+    /// Registers the socket with the event loop of the current thread.
+    pub(crate) fn into_async(self) -> io::Result<Self> {
+        Ok(match self {
+            Stream::StdTcp(stream) => Stream::Tcp(tokio::net::TcpStream::from_std(stream)?),
+            Stream::StdUnix(stream) => Stream::Unix(tokio::net::UnixStream::from_std(stream)?),
+            registered => registered,
+        })
+    }
+
+    fn fd(&self) -> i64 {
+        match self {
+            Stream::StdTcp(stream) => descriptor(stream),
+            Stream::StdUnix(stream) => descriptor(stream),
+            Stream::Tcp(stream) => descriptor(stream),
+            Stream::Unix(stream) => descriptor(stream),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::StdTcp(_) | Stream::StdUnix(_) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match (self, slices) {
+            (Stream::Tcp(stream), [one]) => Pin::new(stream).poll_write(cx, one),
+            (Stream::Unix(stream), [one]) => Pin::new(stream).poll_write(cx, one),
+            (Stream::Tcp(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
+            (Stream::Unix(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
+            (Stream::StdTcp(_) | Stream::StdUnix(_), _) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+/// Why a connection ends.
+enum End {
+    /// The peer or we wanted it.
+    Done,
+    /// The socket failed.
+    Failed(io::Error),
+    /// Too much unread input.
+    QueryLimit,
+    /// Too much unread output.
+    OutputLimit,
+}
+
+/// A client's connection as a future that ends with it.
+pub(crate) struct Connection {
+    engine: Arc<Engine>,
+    worker: Arc<Worker>,
+    stream: Stream,
+    session: Session,
+    decoder: Decoder,
+    /// The beginning of a request whose end has not arrived.
+    pending: Vec<u8>,
+    /// Replies that the socket has not taken yet.
+    unsent: Reply,
+    /// When the unsent replies went over the soft limit, in milliseconds.
+    over_soft_limit: Option<u64>,
+    /// Runs while a `timeout` is set.
+    idle: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Connection {
+    pub(crate) fn new(engine: Arc<Engine>, worker: Arc<Worker>, stream: Stream, peer: String, local: String) -> Self {
+        let id = engine.registry.next_id();
+        let mut record = ClientRecord::new(id, peer, local, stream.fd(), engine.clock.millis());
+        record.is_unix = matches!(stream, Stream::Unix(_) | Stream::StdUnix(_));
+        let session = engine.open_session(record);
+        Connection {
+            engine,
+            worker,
+            stream,
+            session,
+            decoder: Decoder::new(),
+            pending: Vec::new(),
+            unsent: Reply::new(Protocol::Resp2),
+            over_soft_limit: None,
+            idle: None,
+        }
+    }
+
+    /// Reads, runs and answers until the socket has nothing more.
+    fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            if self.session.record.is_killed() {
+                // What a client was told before it was killed still reaches it, if the socket takes it at once.
+                let _ = self.poll_flush(cx);
+                return Poll::Ready(End::Done);
+            }
+            if !self.unsent.is_empty() {
+                match self.poll_flush(cx) {
+                    Poll::Ready(Err(error)) => return Poll::Ready(End::Failed(error)),
+                    Poll::Ready(Ok(())) => self.over_soft_limit = None,
+                    Poll::Pending if self.is_over_output_limit() => return Poll::Ready(End::OutputLimit),
+                    Poll::Pending => {}
+                }
+            }
+            if self.session.closing {
+                return if self.unsent.is_empty() { Poll::Ready(End::Done) } else { Poll::Pending };
+            }
+            if let Err(end) = ready!(self.poll_batch(cx)) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
+    /// One read and what it brings.
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let worker = self.worker.clone();
+        let mut scratch = worker.scratch.lock();
+        let Scratch { input, batch, reply, engine } = &mut *scratch;
+        if self.pending.is_empty() {
+            let mut buffer = ReadBuf::new(input);
+            let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
+                Ok(()) => buffer.filled().len(),
+                Err(error) => return Poll::Ready(Err(End::Failed(error))),
+            };
+            if read == 0 {
+                return Poll::Ready(Err(End::Done));
+            }
+            self.count_read(read);
+            let consumed = self.run(&input[..read], batch, engine, reply);
+            self.pending.extend_from_slice(&input[consumed..read]);
+        } else {
+            // A large argument is read straight to where it will be decoded, in steps that what has come justifies.
+            let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_AHEAD.max(self.pending.len()));
+            self.pending.reserve(wanted);
+            let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
+            let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
+                Ok(()) => buffer.filled().len(),
+                Err(error) => return Poll::Ready(Err(End::Failed(error))),
+            };
+            if read == 0 {
+                return Poll::Ready(Err(End::Done));
+            }
+            let filled = self.pending.len() + read;
+            // SAFETY: the read has initialised this many bytes of the spare capacity.
+            unsafe { self.pending.set_len(filled) };
+            self.count_read(read);
+            let pending = std::mem::take(&mut self.pending);
+            let consumed = self.run(&pending, batch, engine, reply);
+            self.pending = pending;
+            if consumed == self.pending.len() {
+                self.pending = Vec::new();
+            } else {
+                self.pending.drain(..consumed);
+            }
+        }
+        if self.pending.len() as u64 > self.session.settings.client_query_buffer_limit {
+            return Poll::Ready(Err(End::QueryLimit));
+        }
+        let record = &self.session.record;
+        record.query_len.store(self.pending.len(), Ordering::Relaxed);
+        record.query_capacity.store(self.pending.capacity(), Ordering::Relaxed);
+        self.send(cx, reply)
+    }
+
+    /// Decodes and runs all complete requests; returns how many bytes they took.
+    fn run(&mut self, input: &[u8], batch: &mut Batch, engine: &mut BatchScratch, reply: &mut Reply) -> usize {
+        reply.set_protocol(self.session.protocol);
+        let mut consumed = 0;
+        loop {
+            let limits = Limits {
+                max_bulk: usize::try_from(self.session.settings.proto_max_bulk_len).unwrap_or(usize::MAX),
+                authenticated: self.session.authenticated,
+                ..Limits::default()
+            };
+            // Before the login each request may change what the next one may be.
+            let most = if self.session.authenticated { usize::MAX } else { 1 };
+            batch.clear();
+            let decoded = self.decoder.decode(&input[consumed..], &limits, most, batch);
+            self.engine.execute_batch(&mut self.session, batch, &input[consumed..], engine, reply);
+            consumed += decoded.consumed;
+            if self.session.closing {
+                return input.len();
+            }
+            if let Some(error) = decoded.error {
+                reply.error(error.reply());
+                self.session.closing = true;
+                return input.len();
+            }
+            if most != 1 || batch.is_empty() {
+                return consumed;
+            }
+        }
+    }
+
+    fn count_read(&self, read: usize) {
+        self.engine.stats.bytes_in.fetch_add(read as u64, Ordering::Relaxed);
+        self.engine.stats.reads.fetch_add(1, Ordering::Relaxed);
+        self.session.record.bytes_in.fetch_add(read as u64, Ordering::Relaxed);
+    }
+
+    /// Sends a batch's replies, behind those that are still unsent; what the socket does not take is kept.
+    fn send(&mut self, cx: &mut Context<'_>, reply: &mut Reply) -> Poll<Result<(), End>> {
+        if reply.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.unsent.is_empty() {
+            if let Poll::Ready(Err(error)) = poll_send(&self.engine, &self.session, &mut self.stream, cx, reply) {
+                reply.clear();
+                return Poll::Ready(Err(End::Failed(error)));
+            }
+            if !reply.is_empty() {
+                self.unsent = std::mem::replace(reply, Reply::new(Protocol::Resp2));
+            }
+        } else {
+            self.unsent.append(std::mem::replace(reply, Reply::new(Protocol::Resp2)));
+        }
+        if reply.capacity() > KEEP_REPLY {
+            *reply = Reply::new(Protocol::Resp2);
+        }
+        self.session.record.output_len.store(self.unsent.len(), Ordering::Relaxed);
+        if self.is_over_output_limit() { Poll::Ready(Err(End::OutputLimit)) } else { Poll::Ready(Ok(())) }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let sent = poll_send(&self.engine, &self.session, &mut self.stream, cx, &mut self.unsent);
+        if self.unsent.is_empty() {
+            self.unsent = Reply::new(Protocol::Resp2);
+        }
+        self.session.record.output_len.store(self.unsent.len(), Ordering::Relaxed);
+        sent
+    }
+
+    /// Whether more output waits for this client than its class allows.
+    fn is_over_output_limit(&mut self) -> bool {
+        let limit = self.session.settings.client_output_buffer_limit[0];
+        let waiting = self.unsent.len() as u64;
+        if limit.hard != 0 && waiting > limit.hard {
+            return true;
+        }
+        if limit.soft == 0 || waiting <= limit.soft {
+            self.over_soft_limit = None;
+            return false;
+        }
+        let now = self.engine.clock.millis();
+        let since = *self.over_soft_limit.get_or_insert(now);
+        now.saturating_sub(since) > limit.soft_seconds.saturating_mul(1000)
+    }
+
+    /// Ends a connection that has been idle for as long as `timeout` says.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(timeout) = self.session.settings.idle_timeout() else {
+            self.idle = None;
+            return Poll::Pending;
+        };
+        loop {
+            let idle = self.session.record.last_active.load(Ordering::Relaxed);
+            let idle = Duration::from_millis(self.engine.clock.millis().saturating_sub(idle));
+            let Some(left) = timeout.checked_sub(idle).filter(|left| !left.is_zero()) else {
+                return Poll::Ready(());
+            };
+            let sleep = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(left)));
+            ready!(sleep.as_mut().poll(cx));
+            self.idle = None;
+        }
+    }
+}
+
+fn poll_send(
+    engine: &Engine,
+    session: &Session,
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    reply: &mut Reply,
+) -> Poll<io::Result<()>> {
+    while !reply.is_empty() {
+        let mut slices = [IoSlice::new(&[]); 32];
+        let used = reply.slices(&mut slices);
+        let sent = ready!(stream.poll_write(cx, &slices[..used]))?;
+        if sent == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        engine.stats.bytes_out.fetch_add(sent as u64, Ordering::Relaxed);
+        engine.stats.writes.fetch_add(1, Ordering::Relaxed);
+        session.record.bytes_out.fetch_add(sent as u64, Ordering::Relaxed);
+        reply.advance(sent);
+    }
+    Poll::Ready(Ok(()))
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.session.record.waker.register(cx.waker());
+        let end = match self.poll_serve(cx) {
+            Poll::Ready(end) => end,
+            Poll::Pending => {
+                ready!(self.poll_idle(cx));
+                End::Done
+            }
+        };
+        let record = &self.session.record;
+        match end {
+            End::Done => {}
+            End::Failed(error) => log::debug!("client {} ({}): {error}", record.id, record.addr),
+            End::QueryLimit => {
+                self.engine.stats.query_limit_disconnections.fetch_add(1, Ordering::Relaxed);
+                log::warn!("closing client {} ({}): it reached the query buffer limit", record.id, record.addr);
+            }
+            End::OutputLimit => {
+                self.engine.stats.output_limit_disconnections.fetch_add(1, Ordering::Relaxed);
+                log::warn!("closing client {} ({}): it reached its output buffer limit", record.id, record.addr);
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let engine = self.engine.clone();
+        engine.close_session(&mut self.session);
+    }
+}

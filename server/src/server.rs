@@ -1,0 +1,175 @@
+//! The library's entrance: building, starting and stopping a server in this process.
+
+use crate::client::Client;
+use crate::config::Settings;
+use crate::engine::Engine;
+use crate::net::Network;
+use resplite_storage::clock::Clock;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A running server. Dropping it closes its connections, ends its threads and forgets its data.
+///
+/// Several servers live in one process without sharing anything.
+pub struct Server {
+    network: Network,
+    engine: Arc<Engine>,
+}
+
+/// What a server will be; made by [`Server::builder`].
+pub struct ServerBuilder {
+    settings: Settings,
+    clock: Clock,
+    seed: Option<u64>,
+}
+
+impl Server {
+    /// A builder with Redis' defaults, but on a free port of 127.0.0.1 and with one worker thread.
+    ///
+    /// ```
+    /// let server = resplite::Server::builder().start()?;
+    /// println!("redis://{}", server.address().expect("it listens"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> ServerBuilder {
+        let mut settings = Settings::default();
+        settings.port = Some(0);
+        settings.bind = vec!["127.0.0.1".into()];
+        settings.io_threads = 1;
+        ServerBuilder { settings, clock: Clock::real(), seed: None }
+    }
+
+    /// The first TCP address that the server listens on, if it has a port.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.network.addresses().first().copied()
+    }
+
+    /// All TCP addresses that the server listens on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.network.addresses()
+    }
+
+    /// A client that needs no socket.
+    pub fn client(&self) -> Client {
+        Client::new(self.engine.clone())
+    }
+
+    /// Moves a manual clock forward and removes everything whose time has come by then; when this returns, what was due
+    /// is done. Returns false, and does nothing, if the server runs on the real clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let server = resplite::Server::builder().no_port().frozen_clock(Duration::from_secs(1_700_000_000)).start()?;
+    /// let mut client = server.client();
+    /// client.call(["SET", "code", "123456", "EX", "300"]);
+    /// server.advance(Duration::from_secs(299));
+    /// assert_eq!(client.call(["TTL", "code"]).as_int(), Some(1));
+    /// server.advance(Duration::from_secs(1));
+    /// assert!(client.call(["GET", "code"]).is_nil());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn advance(&self, by: Duration) -> bool {
+        if !self.engine.clock.advance(by) {
+            return false;
+        }
+        self.engine.keyspace.expire_due(self.engine.clock.millis());
+        true
+    }
+
+    /// Waits until the server is told to stop, by SHUTDOWN or by [`Server::stop_handle`].
+    pub fn wait(mut self) {
+        self.network.wait();
+    }
+
+    /// A function that has the server stop, callable from any thread.
+    pub fn stop_handle(&self) -> impl Fn() + Send + Sync + 'static {
+        let engine = self.engine.clone();
+        move || engine.stop()
+    }
+}
+
+impl ServerBuilder {
+    /// The TCP port; 0 takes a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.settings.port = Some(port);
+        self
+    }
+
+    /// No TCP at all: only in-process clients, and a Unix socket if one is set.
+    pub fn no_port(mut self) -> Self {
+        self.settings.port = None;
+        self
+    }
+
+    /// The address to listen on instead of 127.0.0.1.
+    pub fn bind(mut self, address: impl Into<String>) -> Self {
+        self.settings.bind = vec![address.into()];
+        self
+    }
+
+    /// Listens on a Unix socket as well.
+    pub fn unix_socket(mut self, path: impl Into<String>) -> Self {
+        self.settings.unixsocket = path.into();
+        self
+    }
+
+    /// Requires this password of clients that come through a socket.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.settings.requirepass = password.into();
+        self
+    }
+
+    /// Number of worker threads; 0 is one for each core.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.io_threads = workers;
+        self
+    }
+
+    /// Runs on a clock that shows `start` since the Unix epoch until [`Server::advance`] moves it.
+    pub fn frozen_clock(mut self, start: Duration) -> Self {
+        self.clock = Clock::manual(start);
+        self
+    }
+
+    /// Seeds all chance (hash seeds, SPOP, RANDOMKEY ..) instead of asking the operating system.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Any other setting, by its name in redis.conf.
+    ///
+    /// # Errors
+    /// The name is unknown or the value is not one of its values; the message is the one that a configuration file gets.
+    pub fn setting(mut self, name: &str, value: &str) -> io::Result<Self> {
+        self.settings.apply(name, &[value]).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        Ok(self)
+    }
+
+    /// Takes all settings from elsewhere, a configuration file for example.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Starts the server. It listens when this returns.
+    ///
+    /// # Errors
+    /// A listener cannot be opened (the port is taken, say), or a thread cannot be started.
+    pub fn start(self) -> io::Result<Server> {
+        let workers = match self.settings.io_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            given => given,
+        };
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(io::Error::other)?,
+        };
+        let engine = Arc::new(Engine::new(self.settings, self.clock, workers, seed));
+        let network = Network::start(engine.clone())?;
+        engine.on_stop(network.stopper());
+        Ok(Server { network, engine })
+    }
+}
