@@ -7,9 +7,11 @@ pub(crate) mod string;
 pub(crate) mod transaction;
 
 use crate::command::Command;
+use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
+use resplite_resp::request::Args;
 use resplite_storage::entry::StringRef;
 use resplite_storage::types::Item;
 
@@ -30,6 +32,21 @@ pub(crate) fn float(arg: &[u8]) -> CmdResult<f64> {
 /// Whether an argument is this word, in any case.
 pub(crate) fn is(arg: &[u8], word: &str) -> bool {
     arg.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// HELP of a container: its subcommands with what they do.
+pub(crate) fn help(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    let container = ctx.command.name.split('|').next().unwrap_or_default();
+    let Some(container) = crate::command::find(container.as_bytes()) else { return Ok(()) };
+    let name = container.name.to_uppercase();
+    out.array(1 + 2 * container.subcommands.len());
+    out.simple(format!("{name} <subcommand> [<argument> ...], where the subcommand is one of:"));
+    for sub in container.subcommands {
+        let (_, sub_name) = sub.name.split_once('|').unwrap_or_default();
+        out.simple(format!("{} {}", sub_name.to_uppercase(), sub.syntax).trim_end());
+        out.simple(format!("    {}", sub.summary));
+    }
+    Ok(())
 }
 
 /// Writes a string value as a bulk.

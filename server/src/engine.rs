@@ -46,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) tcp_port: AtomicUsize,
     pub(crate) workers: usize,
     pub(crate) peak_memory: AtomicUsize,
+    /// The thread that frees what UNLINK and FLUSHALL ASYNC took out; started when it is first needed.
+    freer: parking_lot::Mutex<Option<std::sync::mpsc::Sender<Box<dyn Send>>>>,
     stop: AtomicBool,
     on_stop: std::sync::OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -84,6 +86,7 @@ impl Engine {
             tcp_port: AtomicUsize::new(0),
             workers,
             peak_memory: AtomicUsize::new(0),
+            freer: parking_lot::Mutex::new(None),
             stop: AtomicBool::new(false),
             on_stop: std::sync::OnceLock::new(),
         }
@@ -142,6 +145,21 @@ impl Engine {
         self.keyspace.for_each_shard(|shard| bytes += shard.entry_bytes() + shard.overhead_bytes());
         self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
         bytes
+    }
+
+    /// Frees something large on another thread, so that nobody waits for it.
+    pub(crate) fn discard(&self, garbage: impl Send + 'static) {
+        let mut freer = self.freer.lock();
+        let sender = freer.get_or_insert_with(|| {
+            let (sender, receiver) = std::sync::mpsc::channel::<Box<dyn Send>>();
+            let started = std::thread::Builder::new()
+                .name("resplite-free".into())
+                .spawn(move || receiver.into_iter().for_each(drop));
+            // Without the thread the channel is closed, and what is sent is freed right here.
+            drop(started);
+            sender
+        });
+        drop(sender.send(Box::new(garbage)));
     }
 
     /// Sets what [`Engine::stop`] does besides saying so.

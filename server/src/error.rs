@@ -55,6 +55,7 @@ texts! {
     OOM = "OOM command not allowed when used memory > 'maxmemory'.";
     NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
     GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
+    NO_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     MAX_CLIENTS = "ERR max number of clients reached";
 }
 
