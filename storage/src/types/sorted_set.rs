@@ -60,7 +60,9 @@ pub struct ScoreRange {
 #[allow(unused_variables, clippy::todo)]
 impl ScoreRange {
     /// Reads `1.5`, `(1.5`, `-inf`, ...; `None` when one is not a float.
-    pub fn parse(min: &[u8], max: &[u8]) -> Option<Self> { todo!() }
+    pub fn parse(min: &[u8], max: &[u8]) -> Option<Self> {
+        todo!()
+    }
 }
 
 /// One end of a range of members.
@@ -88,7 +90,9 @@ pub struct LexRange<'a> {
 #[allow(unused_variables, clippy::todo)]
 impl<'a> LexRange<'a> {
     /// Reads `-`, `+`, `[a`, `(a`; `None` for anything else.
-    pub fn parse(min: &'a [u8], max: &'a [u8]) -> Option<Self> { todo!() }
+    pub fn parse(min: &'a [u8], max: &'a [u8]) -> Option<Self> {
+        todo!()
+    }
 }
 
 /// Indexes as clients give them: inclusive, negative from the end.
@@ -103,7 +107,9 @@ pub struct RankRange {
 #[allow(unused_variables, clippy::todo)]
 impl RankRange {
     /// The ranks it means in a collection of `len`; empty when it means none.
-    pub fn resolve(self, len: usize) -> Range<usize> { todo!() }
+    pub fn resolve(self, len: usize) -> Range<usize> {
+        todo!()
+    }
 }
 
 /// How the scores of one member in several sets become one.
@@ -132,53 +138,103 @@ pub enum Source<'a> {
 #[allow(unused_variables, clippy::todo)]
 impl SortedSet {
     /// An empty sorted set.
-    pub fn new() -> Self { todo!() }
+    pub fn new() -> Self {
+        todo!()
+    }
     /// Number of members.
-    pub fn len(&self) -> usize { todo!() }
+    pub fn len(&self) -> usize {
+        todo!()
+    }
     /// Whether there is no member.
-    pub fn is_empty(&self) -> bool { todo!() }
+    pub fn is_empty(&self) -> bool {
+        todo!()
+    }
     /// `listpack` or `skiplist`.
-    pub fn encoding(&self) -> &'static str { todo!() }
+    pub fn encoding(&self) -> &'static str {
+        todo!()
+    }
     /// Bytes on the heap. O(1).
-    pub fn heap_bytes(&self) -> usize { todo!() }
+    pub fn heap_bytes(&self) -> usize {
+        todo!()
+    }
     /// Converts ahead, as ZADD does for `added` members of at most `longest` bytes.
-    pub fn expect(&mut self, added: usize, longest: usize, limits: &Limits) { todo!() }
+    pub fn expect(&mut self, added: usize, longest: usize, limits: &Limits) {
+        todo!()
+    }
     /// Adds a member or changes its score.
-    pub fn add(&mut self, member: &[u8], score: f64, options: AddOptions, limits: &Limits) -> AddOutcome { todo!() }
+    pub fn add(&mut self, member: &[u8], score: f64, options: AddOptions, limits: &Limits) -> AddOutcome {
+        todo!()
+    }
     /// Removes a member; returns whether it existed.
-    pub fn remove(&mut self, member: &[u8]) -> bool { todo!() }
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        todo!()
+    }
     /// The score of a member.
-    pub fn score(&self, member: &[u8]) -> Option<f64> { todo!() }
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        todo!()
+    }
     /// The rank (from 0, ascending) and score of a member; the reverse rank is `len() - 1 - rank`.
-    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> { todo!() }
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        todo!()
+    }
     /// The ranks of the members whose scores are in a range.
-    pub fn ranks_by_score(&self, range: ScoreRange) -> Range<usize> { todo!() }
+    pub fn ranks_by_score(&self, range: ScoreRange) -> Range<usize> {
+        todo!()
+    }
     /// The ranks of the members in a range of members.
-    pub fn ranks_by_lex(&self, range: LexRange<'_>) -> Range<usize> { todo!() }
+    pub fn ranks_by_lex(&self, range: LexRange<'_>) -> Range<usize> {
+        todo!()
+    }
     /// Members with scores at these ranks, in order; reversible, so that REV and LIMIT are `rev`, `skip` and `take` on ranks.
-    pub fn range(&self, ranks: Range<usize>) -> impl DoubleEndedIterator<Item = (Item<'_>, f64)> { std::iter::empty() }
+    pub fn range(&self, ranks: Range<usize>) -> impl DoubleEndedIterator<Item = (Item<'_>, f64)> {
+        std::iter::empty()
+    }
     /// Removes the members at these ranks; returns how many.
-    pub fn remove_range(&mut self, ranks: Range<usize>) -> usize { todo!() }
+    pub fn remove_range(&mut self, ranks: Range<usize>) -> usize {
+        todo!()
+    }
     /// Removes up to `count` members with the least scores, visiting each in ascending order.
-    pub fn pop_min(&mut self, count: usize, visit: impl FnMut(Item<'_>, f64)) { todo!() }
+    pub fn pop_min(&mut self, count: usize, visit: impl FnMut(Item<'_>, f64)) {
+        todo!()
+    }
     /// Removes up to `count` members with the greatest scores, visiting each in descending order.
-    pub fn pop_max(&mut self, count: usize, visit: impl FnMut(Item<'_>, f64)) { todo!() }
+    pub fn pop_max(&mut self, count: usize, visit: impl FnMut(Item<'_>, f64)) {
+        todo!()
+    }
     /// All members in order; reversible.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Item<'_>, f64)> { std::iter::empty() }
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Item<'_>, f64)> {
+        std::iter::empty()
+    }
     /// Visits about `count` members, returns the next cursor.
-    pub fn scan(&self, cursor: u64, count: usize, visit: impl FnMut(Item<'_>, f64)) -> u64 { todo!() }
+    pub fn scan(&self, cursor: u64, count: usize, visit: impl FnMut(Item<'_>, f64)) -> u64 {
+        todo!()
+    }
     /// A member by chance.
-    pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, f64)> { todo!() }
+    pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, f64)> {
+        todo!()
+    }
     /// `count` different members by chance (all if there are fewer).
-    pub fn sample(&self, count: usize, rng: &mut Rng) -> Vec<(Item<'_>, f64)> { todo!() }
+    pub fn sample(&self, count: usize, rng: &mut Rng) -> Vec<(Item<'_>, f64)> {
+        todo!()
+    }
     /// Visits `count` members by chance, the same one possibly again.
-    pub fn sample_repeating(&self, count: usize, rng: &mut Rng, visit: impl FnMut(Item<'_>, f64)) { todo!() }
+    pub fn sample_repeating(&self, count: usize, rng: &mut Rng, visit: impl FnMut(Item<'_>, f64)) {
+        todo!()
+    }
     /// Members of any source.
-    pub fn union(sources: &[(Source<'_>, f64)], aggregate: Aggregate, limits: &Limits) -> SortedSet { todo!() }
+    pub fn union(sources: &[(Source<'_>, f64)], aggregate: Aggregate, limits: &Limits) -> SortedSet {
+        todo!()
+    }
     /// Members of all sources.
-    pub fn intersection(sources: &[(Source<'_>, f64)], aggregate: Aggregate, limits: &Limits) -> SortedSet { todo!() }
+    pub fn intersection(sources: &[(Source<'_>, f64)], aggregate: Aggregate, limits: &Limits) -> SortedSet {
+        todo!()
+    }
     /// Number of members of all sources, counted up to `limit` (0: no limit).
-    pub fn intersection_count(sources: &[Source<'_>], limit: usize) -> usize { todo!() }
+    pub fn intersection_count(sources: &[Source<'_>], limit: usize) -> usize {
+        todo!()
+    }
     /// Members of the first source that are in none of the others.
-    pub fn difference(sources: &[Source<'_>], limits: &Limits) -> SortedSet { todo!() }
+    pub fn difference(sources: &[Source<'_>], limits: &Limits) -> SortedSet {
+        todo!()
+    }
 }
