@@ -20,6 +20,11 @@ const MAX_OVERHEAD: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(usize);
 
+impl Position {
+    /// The place of the first entry of every listpack.
+    pub const FIRST: Position = Position(HEADER);
+}
+
 /// Bytes that are no listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidListpack;
@@ -131,7 +136,7 @@ impl Listpack {
     /// Where the first entry is, or the end.
     #[inline]
     pub fn start(&self) -> Position {
-        Position(HEADER)
+        Position::FIRST
     }
 
     /// Behind the last entry.

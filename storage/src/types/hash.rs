@@ -1,6 +1,6 @@
 //! The hash type: fields and values, as a listpack while small and as a table after that; no deadlines yet.
 
-use super::members::{Keyed, Members, key_of, length};
+use super::members::{Keyed, Members, length};
 use super::{Item, Limits, OneOf, choose};
 use crate::listpack::{Listpack, Position};
 use crate::packed::{Header, Packed};
@@ -282,7 +282,8 @@ fn set_in_table(table: &mut Members<Pair>, field: &[u8], value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hash, Item, Limits, Rng, key_of};
+    use super::super::members::key_of;
+    use super::{Hash, Item, Limits, Rng};
     use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
     use proptest::strategy::Strategy;
     use std::collections::{BTreeMap, HashSet};
