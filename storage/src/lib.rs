@@ -3,7 +3,10 @@
 pub mod clock;
 pub mod deadlines;
 pub mod entry;
+pub mod glob;
+pub mod intset;
 pub mod keyspace;
+pub mod listpack;
 pub mod packed;
 pub mod shard;
 pub mod table;

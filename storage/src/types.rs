@@ -5,7 +5,9 @@ pub mod list;
 pub mod set;
 pub mod sorted_set;
 
-use std::hash::{BuildHasher, Hasher};
+mod members;
+
+use fastrand::Rng;
 
 /// An element as its structure stores it: the compact encodings keep integers as integers.
 ///
@@ -113,20 +115,25 @@ pub struct Limits {
     pub hash_seed: u64,
 }
 
+impl Limits {
+    /// The defaults of Redis 7.4, and a seed of zero.
+    pub const DEFAULT: Limits = Limits {
+        hash_max_listpack_entries: 512,
+        hash_max_listpack_value: 64,
+        set_max_intset_entries: 512,
+        set_max_listpack_entries: 128,
+        set_max_listpack_value: 64,
+        zset_max_listpack_entries: 128,
+        zset_max_listpack_value: 64,
+        list_max_listpack_size: -2,
+        list_packed_threshold: 0,
+        hash_seed: 0,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            hash_max_listpack_entries: 512,
-            hash_max_listpack_value: 64,
-            set_max_intset_entries: 512,
-            set_max_listpack_entries: 128,
-            set_max_listpack_value: 64,
-            zset_max_listpack_entries: 128,
-            zset_max_listpack_value: 64,
-            list_max_listpack_size: -2,
-            list_packed_threshold: 0,
-            hash_seed: 0,
-        }
+        Limits::DEFAULT
     }
 }
 
@@ -154,18 +161,32 @@ pub fn parse_int(bytes: &[u8]) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
-/// Hash of a member or field in a table with this seed.
-#[inline]
-pub(crate) fn hash_of(seed: u64, bytes: &[u8]) -> u64 {
-    let mut hasher = foldhash::quality::FixedState::with_seed(seed).build_hasher();
-    hasher.write(bytes);
-    hasher.finish()
-}
-
 /// Digits and sign of an integer's decimal text.
 pub(crate) fn int_len(value: i64) -> usize {
     let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
     digits + usize::from(value < 0)
+}
+
+/// Whether `items` are groups of `stride`, none cut short, whose first elements differ from each other.
+pub(crate) fn keys_differ<'a>(items: impl Iterator<Item = Item<'a>>, stride: usize) -> bool {
+    let (mut keys, mut items) = (std::collections::HashSet::new(), items);
+    while let Some(key) = items.next() {
+        if !keys.insert(key.to_vec()) || (1..stride).any(|_| items.next().is_none()) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Keeps `count` elements by chance, each combination equally likely.
+pub(crate) fn choose<T>(mut elements: Vec<T>, count: usize, rng: &mut Rng) -> Vec<T> {
+    let count = count.min(elements.len());
+    for index in 0..count {
+        let other = rng.usize(index..elements.len());
+        elements.swap(index, other);
+    }
+    elements.truncate(count);
+    elements
 }
 
 /// One of two iterators with the same items: one arm per encoding.
@@ -190,6 +211,47 @@ impl<A: Iterator, B: Iterator<Item = A::Item>> Iterator for OneOf<A, B> {
         match self {
             OneOf::First(iter) => iter.size_hint(),
             OneOf::Second(iter) => iter.size_hint(),
+        }
+    }
+}
+
+impl<A: DoubleEndedIterator, B: DoubleEndedIterator<Item = A::Item>> DoubleEndedIterator for OneOf<A, B> {
+    #[inline]
+    fn next_back(&mut self) -> Option<A::Item> {
+        match self {
+            OneOf::First(iter) => iter.next_back(),
+            OneOf::Second(iter) => iter.next_back(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Item, int_len, parse_int};
+
+    #[test]
+    fn only_the_shortest_text_is_an_integer() {
+        for value in [0, 1, -1, 9, 10, -10, 99, i64::MAX, i64::MIN, i64::MAX - 1, i64::MIN + 1] {
+            let text = value.to_string();
+            assert_eq!(parse_int(text.as_bytes()), Some(value));
+            assert_eq!(int_len(value), text.len());
+            assert!(Item::Int(value) == text.as_bytes());
+        }
+        for text in [
+            "",
+            "-",
+            "+1",
+            "01",
+            "-0",
+            "00",
+            "1 ",
+            " 1",
+            "1a",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "99999999999999999999",
+        ] {
+            assert_eq!(parse_int(text.as_bytes()), None, "{text}");
         }
     }
 }

@@ -1,0 +1,166 @@
+//! The table behind hashes, sets and sorted sets: allocations that begin with a key of bytes; no encodings, no limits.
+
+use super::choose;
+use crate::packed::{Header, Packed};
+use crate::table::Table;
+use fastrand::Rng;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher};
+
+/// A header whose bytes begin with a key.
+///
+/// Implementors give the length of the key as a prefix of the tail; it must not exceed `tail_len`.
+pub(super) trait Keyed: Header {
+    fn key_len(&self) -> usize;
+}
+
+/// The key at the start of an entry's bytes.
+#[inline(always)]
+pub(super) fn key_of<H: Keyed>(entry: &Packed<H>) -> &[u8] {
+    &entry.tail()[..entry.header().key_len()]
+}
+
+/// The length of an element as headers store it.
+///
+/// # Panics
+/// At 4 GiB, which the protocol's limit on strings keeps away.
+#[inline]
+pub(super) fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).expect("elements are shorter than 4 GiB")
+}
+
+/// A table of entries that are found by their keys.
+pub(super) struct Members<H: Keyed> {
+    table: Table<Packed<H>>,
+    seed: u64,
+    entry_bytes: usize,
+}
+
+impl<H: Keyed> Members<H> {
+    pub(super) fn new(seed: u64) -> Self {
+        Members { table: Table::new(), seed, entry_bytes: 0 }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Bytes on the heap, of the table and of its entries. O(1).
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.table.heap_bytes() + self.entry_bytes
+    }
+
+    #[inline]
+    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+        hash_of(self.seed, key)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Packed<H>> {
+        self.table.find(self.hash(key), |entry| key_of(entry) == key)
+    }
+
+    /// As `contains`, for a caller that needs the hash again.
+    #[inline]
+    pub(super) fn contains_hashed(&self, hash: u64, key: &[u8]) -> bool {
+        self.table.find(hash, |entry| key_of(entry) == key).is_some()
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// As `get`, to change the entry; the key must stay as it is. `None` if there is none.
+    #[inline]
+    pub(super) fn update<R>(&mut self, key: &[u8], change: impl FnOnce(&mut Packed<H>) -> R) -> Option<R> {
+        let hash = self.hash(key);
+        let entry = self.table.find_mut(hash, |entry| key_of(entry) == key)?;
+        let before = entry.heap_bytes();
+        let result = change(entry);
+        self.entry_bytes = self.entry_bytes - before + entry.heap_bytes();
+        Some(result)
+    }
+
+    /// Adds an entry whose key is not there yet; `hash` is its key's.
+    pub(super) fn insert_new(&mut self, hash: u64, entry: Packed<H>) {
+        self.entry_bytes += entry.heap_bytes();
+        let seed = self.seed;
+        self.table.insert(hash, entry, |entry| hash_of(seed, key_of(entry)));
+    }
+
+    pub(super) fn remove(&mut self, key: &[u8]) -> Option<Packed<H>> {
+        let (seed, hash) = (self.seed, self.hash(key));
+        let entry = self.table.remove(hash, |entry| key_of(entry) == key, |entry| hash_of(seed, key_of(entry)))?;
+        self.entry_bytes -= entry.heap_bytes();
+        Some(entry)
+    }
+
+    /// Takes out an entry by chance.
+    pub(super) fn pop_random(&mut self, rng: &mut Rng) -> Option<Packed<H>> {
+        let (seed, entry) = (self.seed, self.random(rng)?);
+        let (hash, address) = (self.hash(key_of(entry)), entry.address());
+        let entry =
+            self.table.remove(hash, |entry| entry.address() == address, |entry| hash_of(seed, key_of(entry)))?;
+        self.entry_bytes -= entry.heap_bytes();
+        Some(entry)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Packed<H>> {
+        self.table.iter()
+    }
+
+    /// Visits about `count` entries from `cursor` on and returns the next cursor, 0 at the end.
+    pub(super) fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&Packed<H>)) -> u64 {
+        // A table that has shrunk holds many empty buckets: looking at more than these would make one call slow.
+        let mut buckets = count.saturating_mul(10).max(1);
+        let (mut cursor, mut seen) = (cursor, 0usize);
+        loop {
+            cursor = self.table.scan(cursor, |entry| {
+                seen += 1;
+                visit(entry);
+            });
+            buckets -= 1;
+            if cursor == 0 || seen >= count || buckets == 0 {
+                return cursor;
+            }
+        }
+    }
+
+    pub(super) fn random(&self, rng: &mut Rng) -> Option<&Packed<H>> {
+        self.table.random(rng)
+    }
+
+    /// `count` different entries by chance, all if there are fewer. O(count) expected.
+    pub(super) fn sample(&self, count: usize, rng: &mut Rng) -> Vec<&Packed<H>> {
+        if count.saturating_mul(3) > self.len() {
+            return choose(self.iter().collect(), count, rng);
+        }
+        let (mut seen, mut sample) = (HashSet::with_capacity(count), Vec::with_capacity(count));
+        while sample.len() < count {
+            let Some(entry) = self.random(rng) else { break };
+            if seen.insert(entry.address()) {
+                sample.push(entry);
+            }
+        }
+        sample
+    }
+}
+
+impl<H: Keyed> Clone for Members<H> {
+    fn clone(&self) -> Self {
+        let mut copy = Members::new(self.seed);
+        for entry in self.iter() {
+            copy.insert_new(self.hash(key_of(entry)), Packed::new(*entry.header(), &[entry.tail()]));
+        }
+        copy
+    }
+}
+
+#[inline]
+fn hash_of(seed: u64, bytes: &[u8]) -> u64 {
+    let mut hasher = foldhash::quality::FixedState::with_seed(seed).build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}
