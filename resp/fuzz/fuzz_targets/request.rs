@@ -7,7 +7,7 @@ use resplite_resp::{Batch, Decoder, Limits, ProtocolError};
 
 const LIMITS: Limits = Limits { max_bulk: 4096, max_args: 1000, max_inline: 64, authenticated: true };
 
-/// The first byte says how many bytes behind it are lengths of pieces; the rest is the input.
+// The first byte says how many bytes behind it are lengths of pieces; the rest is the input.
 fuzz_target!(|data: &[u8]| {
     let Some((&count, rest)) = data.split_first() else {
         return;
