@@ -8,6 +8,8 @@ pub mod number;
 
 pub mod extended;
 
+mod shortest;
+
 pub mod value;
 
 pub mod error;

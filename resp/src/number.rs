@@ -2,6 +2,7 @@
 
 use crate::error::FloatError;
 use crate::extended::{Extended, Hexadecimal, digits_are_not_zero, is_infinity, split_sign};
+use crate::shortest::Digits;
 
 /// Reads an integer in the only form that Redis takes for one: no sign but a minus, no leading zero, no space, no `-0`.
 #[inline]
@@ -93,8 +94,7 @@ fn hexadecimal_to_f64(hex: &Hexadecimal) -> f64 {
     if hex.mantissa == 0 {
         return 0.0;
     }
-    let mantissa = u128::from(hex.mantissa) << 8 | u128::from(hex.sticky);
-    let exponent = hex.exponent - 8;
+    let Hexadecimal { mantissa, exponent } = *hex;
     let bits = 128 - mantissa.leading_zeros() as i32;
     // How many bits go: all but 53, or more where the exponent can sink no lower.
     let shift = (bits - 53).max(-1074 - exponent);
@@ -146,9 +146,8 @@ pub fn format_f64(value: f64) -> String {
 
 /// Writes a positive, finite number that is no small integer.
 fn write_shortest(value: f64, out: &mut Vec<u8>) {
-    let mut buffer = ryu::Buffer::new();
-    let (digits, exponent) = shortest_digits(buffer.format_finite(value));
-    let digits = digits.as_slice();
+    let shortest = Digits::of(value);
+    let (digits, exponent) = (shortest.as_slice(), shortest.exponent);
     let count = digits.len() as i32;
     // The first digit's power of ten.
     let magnitude = exponent + count - 1;
@@ -180,48 +179,6 @@ fn write_shortest(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(magnitude.unsigned_abs()).as_bytes());
 }
 
-/// The significant digits of a number, and the power of ten of the last one.
-struct Digits {
-    bytes: [u8; 17],
-    len: usize,
-}
-
-impl Digits {
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-/// Takes `12.5` or `1.25e20` apart; there are never more than 17 significant digits.
-fn shortest_digits(text: &str) -> (Digits, i32) {
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    let mut exponent: i32 = exponent.parse().unwrap_or(0);
-    let mut digits = Digits { bytes: [0; 17], len: 0 };
-    let mut point = false;
-    let mut zeros = 0;
-    for byte in mantissa.bytes() {
-        match byte {
-            b'.' => {
-                point = true;
-                continue;
-            }
-            b'0' => zeros += 1,
-            _ => {
-                // Zeros count once something else follows them, and once something else precedes them.
-                if digits.len > 0 {
-                    digits.bytes[digits.len..digits.len + zeros].fill(b'0');
-                    digits.len += zeros;
-                }
-                zeros = 0;
-                digits.bytes[digits.len] = byte;
-                digits.len += 1;
-            }
-        }
-        exponent -= i32::from(point);
-    }
-    (digits, exponent + zeros as i32)
-}
-
 /// Adds two numbers as `INCRBYFLOAT` does: in 80-bit extended precision, printed with 17 digits behind the point and no
 /// trailing zeros.
 pub fn add_decimal(a: &[u8], b: &[u8]) -> Result<String, FloatError> {
@@ -232,4 +189,158 @@ pub fn add_decimal(a: &[u8], b: &[u8]) -> Result<String, FloatError> {
         return Err(FloatError::NotFinite);
     }
     Ok(sum.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn integers_have_one_form() {
+        for text in ["", "-", "-0", "+1", "01", "-01", " 1", "1 ", "1a", "9223372036854775808", "-9223372036854775809"]
+        {
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
+        }
+        for value in [0, 1, -1, 10, i64::MAX, i64::MIN] {
+            assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
+        }
+        assert_eq!(parse_i64(b"123456789012345678901234567890"), None);
+        assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
+        for text in ["18446744073709551616", "184467440737095516150", "-1", "00"] {
+            assert_eq!(parse_u64(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn stream_ids_are_read_loosely() {
+        for (text, value) in [("007", 7), (" 8", 8), ("+9", 9), ("18446744073709551615", u64::MAX)] {
+            assert_eq!(parse_u64_loose(text.as_bytes()), Some(value), "{text:?}");
+        }
+        for text in ["", " ", "+", "8 ", "-5", "0x1", "18446744073709551616"] {
+            assert_eq!(parse_u64_loose(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    /// Every line was answered by a server: ZADD, then ZSCORE.
+    #[test]
+    fn doubles_read_and_written_as_servers_do() {
+        for (text, written) in [
+            ("1e21", "1e+21"),
+            ("1e22", "1e+22"),
+            ("1e23", "99999999999999990000000"),
+            ("1e-7", "1e-7"),
+            ("123456789012345680000", "123456789012345680000"),
+            ("0.1", "0.1"),
+            ("1e100", "1e+100"),
+            ("-0", "-0"),
+            ("5e-324", "5e-324"),
+            ("3", "3"),
+            ("3.1", "3.1"),
+            ("+inf", "inf"),
+            ("-INFINITY", "-inf"),
+            ("1.", "1"),
+            (".5", "0.5"),
+            ("0x1p3", "8"),
+            ("0x.8", "0.5"),
+            ("0x1.8p-1075", "5e-324"),
+            ("0x1.00000000000018p0", "1.0000000000000004"),
+            ("4611686018427387904", "4611686018427387904"),
+            ("9223372036854775807", "9223372036854776000"),
+            ("0.0001", "0.0001"),
+            ("1.234e-7", "1.234e-7"),
+            ("6.652264087228344e+125", "6.6522640872283444e+125"),
+            ("7.113578243725634e-249", "7.1135782437256335e-249"),
+            ("1.7976931348623158e308", "1.7976931348623157e+308"),
+        ] {
+            let value = parse_f64(text.as_bytes());
+            assert_eq!(value.map(format_f64).as_deref(), Some(written), "{text:?}");
+        }
+        for text in [
+            "",
+            " 1",
+            "1 ",
+            "nan",
+            "-nan",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            ".",
+            "+",
+            "+-1",
+            "1e",
+            "e5",
+            "0x",
+            "0xp1",
+            "0x1p",
+            "1_0",
+            "infinit",
+            "0x1p1024",
+            "0x1p-1075",
+            "1d",
+            "2.4703282292062327e-324",
+        ] {
+            assert_eq!(parse_f64(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(format_f64(f64::NAN), "nan");
+    }
+
+    #[test]
+    fn sums_carry_80_bits() {
+        for (a, b, sum) in [
+            ("10.5", "0.1", "10.6"),
+            ("3.0e3", "0", "3000"),
+            ("5.0e3", "200", "5200"),
+            ("1e20", "1", "100000000000000000000"),
+            ("0.1", "0.2", "0.3"),
+            ("-0", "0", "0"),
+            ("9223372036854775807", "1", "9223372036854775808"),
+            ("18446744073709551615", "0.5", "18446744073709551616"),
+        ] {
+            assert_eq!(add_decimal(a.as_bytes(), b.as_bytes()).as_deref(), Ok(sum), "{a} + {b}");
+        }
+        assert_eq!(add_decimal(b"1", b"x"), Err(FloatError::NotFloat));
+        assert_eq!(add_decimal(b"1", b"inf"), Err(FloatError::NotFinite));
+        assert_eq!(add_decimal(b"inf", b"-inf"), Err(FloatError::NotFinite));
+    }
+
+    proptest! {
+        #[test]
+        fn integers_round_trip(value in any::<i64>(), noise in "[-+ 0-9a]{0,22}") {
+            prop_assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
+            let strict = noise.parse::<i64>().ok().filter(|value| value.to_string() == noise);
+            prop_assert_eq!(parse_i64(noise.as_bytes()), strict);
+            let strict = noise.parse::<u64>().ok().filter(|value| value.to_string() == noise);
+            prop_assert_eq!(parse_u64(noise.as_bytes()), strict);
+        }
+
+        #[test]
+        fn doubles_round_trip(bits in any::<u64>(), short in -1_000_000_000_i64..1_000_000_000, scale in 0..12) {
+            let value = f64::from_bits(bits);
+            if !value.is_nan() {
+                prop_assert_eq!(parse_f64(format_f64(value).as_bytes()), Some(value));
+            }
+            let value = short as f64 / 10_f64.powi(scale);
+            prop_assert_eq!(parse_f64(format_f64(value).as_bytes()), Some(value));
+        }
+
+        #[test]
+        fn hexadecimal_doubles_are_exact(value in any::<f64>()) {
+            let bits = value.to_bits();
+            let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7ff) as i32);
+            let (lead, exponent) = if biased == 0 { (0, -1022) } else { (1, biased - 1023) };
+            let sign = if value.is_sign_negative() { "-" } else { "" };
+            let text = format!("{sign}0x{lead}.{fraction:013x}p{exponent}");
+            prop_assert_eq!(parse_f64(text.as_bytes()), Some(value));
+        }
+
+        #[test]
+        fn anything_may_be_asked(text in proptest::collection::vec(prop::sample::select(b"0123456789.eExXpPaf+-inf ".to_vec()), 0..24)) {
+            let parsed = parse_f64(&text);
+            let extended = Extended::parse(&text);
+            // The wider format reads all that the narrower one does.
+            prop_assert!(parsed.is_none() || extended.is_some());
+        }
+    }
 }

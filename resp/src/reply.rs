@@ -96,23 +96,17 @@ impl Reply {
         self.buffer.extend_from_slice(b"+OK\r\n");
     }
 
-    /// A simple string; it must not hold a line end.
+    /// A simple string. Line ends become spaces: what a script returns must not forge a second reply.
     #[inline]
     pub fn simple(&mut self, text: impl AsRef<[u8]>) {
-        self.line(b'+', text.as_ref());
+        self.sentence(b'+', text.as_ref());
     }
 
-    /// An error: its code and its text, as in `ERR syntax error`. Line ends are trimmed at both ends and become spaces inside.
+    /// An error: its code and its text, as in `ERR syntax error`. Line ends behind it go, others become spaces.
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
-        let text = trim_line_ends(text.as_ref());
-        let start = self.buffer.len() + 1;
-        self.line(b'-', text);
-        let end = start + text.len();
-        for byte in &mut self.buffer[start..end] {
-            if matches!(byte, b'\r' | b'\n') {
-                *byte = b' ';
-            }
-        }
+        let text = text.as_ref();
+        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        self.sentence(b'-', &text[..end]);
     }
 
     /// An integer.
@@ -446,6 +440,16 @@ impl Reply {
         self.rides.push(Ride { at: self.buffer.len(), bytes });
     }
 
+    fn sentence(&mut self, kind: u8, text: &[u8]) {
+        let start = self.buffer.len() + 1;
+        self.line(kind, text);
+        for byte in &mut self.buffer[start..start + text.len()] {
+            if matches!(byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
+    }
+
     fn line(&mut self, kind: u8, text: &[u8]) {
         self.buffer.reserve(text.len() + 3);
         self.buffer.push(kind);
@@ -501,9 +505,298 @@ impl Reply {
     }
 }
 
-fn trim_line_ends(text: &[u8]) -> &[u8] {
-    let is_text = |byte: &u8| !matches!(byte, b'\r' | b'\n');
-    let start = text.iter().position(is_text).unwrap_or(text.len());
-    let end = text.iter().rposition(is_text).map_or(start, |last| last + 1);
-    &text[start..end]
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use proptest::prelude::*;
+    use redis_protocol::resp2::decode as resp2;
+    use redis_protocol::resp2::types::BytesFrame as Resp2Frame;
+    use redis_protocol::resp3::decode::complete as resp3;
+    use redis_protocol::resp3::types::BytesFrame as Resp3Frame;
+
+    use super::*;
+    use crate::value::Value;
+
+    fn written(protocol: Protocol, write: impl FnOnce(&mut Reply)) -> String {
+        let mut reply = Reply::new(protocol);
+        write(&mut reply);
+        String::from_utf8(reply.as_bytes().into_owned()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(write: impl Fn(&mut Reply), in_resp2: &str, in_resp3: &str) {
+        assert_eq!(written(Protocol::Resp2, &write), in_resp2);
+        assert_eq!(written(Protocol::Resp3, &write), in_resp3);
+    }
+
+    #[test]
+    fn every_kind_in_both_protocols() {
+        check(|out| out.ok(), "+OK\r\n", "+OK\r\n");
+        check(|out| out.simple("QUEUED"), "+QUEUED\r\n", "+QUEUED\r\n");
+        check(|out| out.int(-12), ":-12\r\n", ":-12\r\n");
+        check(|out| out.bulk("a\r\nb"), "$4\r\na\r\nb\r\n", "$4\r\na\r\nb\r\n");
+        check(|out| out.bulk(""), "$0\r\n\r\n", "$0\r\n\r\n");
+        check(|out| out.bulk_int(i64::MIN), "$20\r\n-9223372036854775808\r\n", "$20\r\n-9223372036854775808\r\n");
+        check(|out| out.nil(), "$-1\r\n", "_\r\n");
+        check(|out| out.nil_array(), "*-1\r\n", "_\r\n");
+        check(|out| out.array(9), "*9\r\n", "*9\r\n");
+        check(|out| out.array(10), "*10\r\n", "*10\r\n");
+        check(|out| out.array(1234), "*1234\r\n", "*1234\r\n");
+        check(|out| out.map(50), "*100\r\n", "%50\r\n");
+        check(|out| out.set(2), "*2\r\n", "~2\r\n");
+        check(|out| out.push(3), "*3\r\n", ">3\r\n");
+        check(|out| assert_eq!(out.attribute(1), out.is_resp3()), "", "|1\r\n");
+        check(|out| out.double(3.0), "$1\r\n3\r\n", ",3\r\n");
+        check(|out| out.double(-0.1234567891), "$13\r\n-0.1234567891\r\n", ",-0.1234567891\r\n");
+        check(|out| out.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
+        check(|out| out.bool(true), ":1\r\n", "#t\r\n");
+        check(|out| out.bool(false), ":0\r\n", "#f\r\n");
+        check(|out| out.big_number("123"), "$3\r\n123\r\n", "(123\r\n");
+        check(|out| out.verbatim(b"txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n");
+    }
+
+    #[test]
+    fn line_ends_in_errors_become_spaces() {
+        let out = written(Protocol::Resp2, |out| out.error("\r\nERR a\r\nb\n\n"));
+        assert_eq!(out, "-  ERR a  b\r\n");
+        assert_eq!(written(Protocol::Resp2, |out| out.simple("a\r\nb")), "+a  b\r\n");
+    }
+
+    #[test]
+    fn deferred_lengths_nest() {
+        let out = written(Protocol::Resp3, |out| {
+            out.int(1);
+            let outer = out.defer();
+            out.int(2);
+            let inner = out.defer();
+            out.shared(Bytes::from(vec![b'x'; RIDE]));
+            out.map_at(inner, 12);
+            out.int(3);
+            out.array_at(outer, 2);
+            out.int(4);
+        });
+        let expected = format!(":1\r\n*2\r\n:2\r\n%12\r\n$16384\r\n{}\r\n:3\r\n:4\r\n", "x".repeat(RIDE));
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn a_deferred_length_before_a_long_tail_shifts_nothing() {
+        let tail = "y".repeat(2 * SHIFT);
+        let out = written(Protocol::Resp2, |out| {
+            out.shared(Bytes::from(vec![b'x'; RIDE]));
+            let outer = out.defer();
+            let inner = out.defer();
+            out.raw(tail.as_bytes());
+            out.shared(Bytes::from(vec![b'z'; RIDE]));
+            out.array_at(inner, 7);
+            out.array_at(outer, 8);
+        });
+        let (x, z) = ("x".repeat(RIDE), "z".repeat(RIDE));
+        assert_eq!(out, format!("$16384\r\n{x}\r\n*8\r\n*7\r\n{tail}$16384\r\n{z}\r\n"));
+    }
+
+    #[test]
+    fn rollback_undoes_what_a_failed_command_wrote() {
+        let mut reply = Reply::new(Protocol::Resp2);
+        reply.ok();
+        reply.shared(Bytes::from(vec![b'x'; RIDE]));
+        let before = reply.as_bytes().into_owned();
+        let checkpoint = reply.checkpoint();
+        reply.array(2);
+        reply.shared(Bytes::from(vec![b'x'; RIDE]));
+        assert_eq!(reply.len_since(checkpoint), 4 + 8 + RIDE + 2);
+        reply.rollback(checkpoint);
+        assert_eq!(reply.as_bytes(), before);
+        assert_eq!(reply.len(), before.len());
+    }
+
+    #[derive(Debug, Clone)]
+    enum Piece {
+        Copied(Vec<u8>),
+        Shared(usize, u8),
+        Sent(usize),
+    }
+
+    fn piece() -> impl Strategy<Value = Piece> {
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..100).prop_map(Piece::Copied),
+            (RIDE - 2..RIDE + 100, any::<u8>()).prop_map(|(len, byte)| Piece::Shared(len, byte)),
+            (0..3 * RIDE).prop_map(Piece::Sent),
+        ]
+    }
+
+    /// The value as RESP2 tells it, and that nothing is lost on the way out.
+    fn write(value: &Value, out: &mut Reply) {
+        match value {
+            Value::Nil => out.nil(),
+            Value::Simple(text) => out.simple(text),
+            Value::Error(text) => out.error(text),
+            Value::Int(value) => out.int(*value),
+            Value::Bulk(bytes) => out.shared(bytes.clone()),
+            Value::Double(value) => out.double(*value),
+            Value::Bool(value) => out.bool(*value),
+            Value::BigNumber(text) => out.big_number(text),
+            Value::Verbatim { text, .. } => out.verbatim(b"txt", text),
+            Value::Array(values) => {
+                out.array(values.len());
+                values.iter().for_each(|value| write(value, out));
+            }
+            Value::Set(values) => {
+                let mark = out.defer();
+                values.iter().for_each(|value| write(value, out));
+                out.set_at(mark, values.len());
+            }
+            Value::Push(values) => {
+                out.push(values.len());
+                values.iter().for_each(|value| write(value, out));
+            }
+            Value::Map(pairs) => {
+                let mark = out.defer();
+                pairs.iter().for_each(|(key, value)| {
+                    write(key, out);
+                    write(value, out);
+                });
+                out.map_at(mark, pairs.len());
+            }
+            Value::Attribute { pairs, value } => {
+                if out.attribute(pairs.len()) {
+                    pairs.iter().for_each(|(key, value)| {
+                        write(key, out);
+                        write(value, out);
+                    });
+                }
+                write(value, out);
+            }
+        }
+    }
+
+    fn leaf() -> BoxedStrategy<Value> {
+        prop_oneof![
+            Just(Value::Nil),
+            "[ -~]{0,12}".prop_map(Value::Simple),
+            "ERR [ -~]{0,12}".prop_map(|text| Value::Error(text.trim_end().to_owned())),
+            any::<i64>().prop_map(Value::Int),
+            proptest::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| Value::Bulk(bytes.into())),
+            (RIDE..RIDE + 9).prop_map(|len| Value::Bulk(vec![b'\r'; len].into())),
+            any::<f64>().prop_map(Value::Double),
+            any::<bool>().prop_map(Value::Bool),
+            "-?[1-9][0-9]{0,40}".prop_map(Value::BigNumber),
+            "[a-z\r\n]{0,20}".prop_map(|text| Value::Verbatim { kind: "txt".to_owned(), text: text.into() }),
+        ]
+        .boxed()
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        leaf().prop_recursive(4, 64, 6, |inner| {
+            let pairs = proptest::collection::vec((leaf(), inner.clone()), 0..5);
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..14).prop_map(Value::Array),
+                proptest::collection::vec(leaf(), 0..6).prop_map(Value::Set),
+                pairs.clone().prop_map(Value::Map),
+                (pairs, inner).prop_map(|(pairs, value)| Value::Attribute { pairs, value: Box::new(value) }),
+            ]
+        })
+    }
+
+    /// redis-protocol's idea of the same reply, as far as its hash tables keep it: attributes and maps are left out.
+    fn from_resp3(frame: Resp3Frame) -> Value {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        match frame {
+            Resp3Frame::Null => Value::Nil,
+            Resp3Frame::SimpleString { data, .. } => Value::Simple(text(&data)),
+            Resp3Frame::SimpleError { data, .. } => Value::Error(data.to_string()),
+            Resp3Frame::Number { data, .. } => Value::Int(data),
+            Resp3Frame::BlobString { data, .. } => Value::Bulk(data),
+            Resp3Frame::Double { data, .. } => Value::Double(data),
+            Resp3Frame::Boolean { data, .. } => Value::Bool(data),
+            Resp3Frame::BigNumber { data, .. } => Value::BigNumber(text(&data)),
+            Resp3Frame::VerbatimString { data, .. } => Value::Verbatim { kind: "txt".to_owned(), text: data },
+            Resp3Frame::Array { data, .. } => Value::Array(data.into_iter().map(from_resp3).collect()),
+            other => panic!("no such reply was written: {other:?}"),
+        }
+    }
+
+    fn from_resp2(frame: Resp2Frame) -> Value {
+        match frame {
+            Resp2Frame::Null => Value::Nil,
+            Resp2Frame::SimpleString(data) => Value::Simple(String::from_utf8(data.to_vec()).unwrap()),
+            Resp2Frame::Error(data) => Value::Error(data.to_string()),
+            Resp2Frame::Integer(data) => Value::Int(data),
+            Resp2Frame::BulkString(data) => Value::Bulk(data),
+            Resp2Frame::Array(data) => Value::Array(data.into_iter().map(from_resp2).collect()),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn bytes_leave_in_order_however_they_are_taken(pieces in proptest::collection::vec(piece(), 0..40)) {
+            let mut reply = Reply::new(Protocol::Resp2);
+            let (mut expected, mut sent) = (Vec::new(), Vec::new());
+            for piece in pieces {
+                match piece {
+                    Piece::Copied(bytes) => {
+                        reply.raw(&bytes);
+                        expected.extend(bytes);
+                    }
+                    Piece::Shared(len, byte) => {
+                        reply.raw_shared(vec![byte; len].into());
+                        expected.resize(expected.len() + len, byte);
+                    }
+                    Piece::Sent(count) => {
+                        let count = count.min(reply.len());
+                        sent.extend_from_slice(&reply.as_bytes()[..count]);
+                        reply.advance(count);
+                    }
+                }
+                prop_assert_eq!(reply.len(), expected.len() - sent.len());
+            }
+            let mut slices = [IoSlice::new(&[]); 64];
+            let used = reply.slices(&mut slices);
+            prop_assert!(slices[..used].iter().all(|slice| !slice.is_empty()));
+            let rest: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();
+            prop_assert_eq!(&rest[..], &reply.as_bytes()[..]);
+            let mut appended = Reply::new(Protocol::Resp2);
+            appended.append(reply);
+            prop_assert_eq!(&appended.into_bytes()[..], &rest[..]);
+            sent.extend(rest);
+            prop_assert_eq!(sent, expected);
+        }
+
+        #[test]
+        fn what_is_written_reads_back(value in value()) {
+            for protocol in [Protocol::Resp2, Protocol::Resp3] {
+                let mut reply = Reply::new(protocol);
+                write(&value, &mut reply);
+                let mut bytes = BytesMut::from(&reply.into_bytes()[..]);
+                let expected = if protocol == Protocol::Resp2 { value.clone().to_resp2() } else { value.clone() };
+                for cut in [1, bytes.len() / 2] {
+                    let mut part = BytesMut::from(&bytes[..bytes.len() - cut]);
+                    prop_assert_eq!(Value::decode_mut(protocol, &mut part), Ok(None));
+                }
+                prop_assert_eq!(Value::decode_mut(protocol, &mut bytes), Ok(Some(expected)));
+                prop_assert!(bytes.is_empty());
+            }
+        }
+
+        #[test]
+        fn redis_protocol_reads_the_same(values in proptest::collection::vec(leaf(), 0..12)) {
+            let value = Value::Array(values);
+            let mut reply = Reply::new(Protocol::Resp3);
+            write(&value, &mut reply);
+            let bytes = reply.into_bytes();
+            let (frame, len) = resp3::decode_bytes(&bytes).unwrap().unwrap();
+            prop_assert_eq!((from_resp3(frame), len), (value, bytes.len()));
+        }
+
+        #[test]
+        fn redis_protocol_reads_the_same_resp2(value in value()) {
+            let mut reply = Reply::new(Protocol::Resp2);
+            write(&value, &mut reply);
+            let bytes = reply.into_bytes();
+            let (frame, len) = resp2::decode_bytes(&bytes).unwrap().unwrap();
+            prop_assert_eq!((from_resp2(frame), len), (value.to_resp2(), bytes.len()));
+        }
+    }
 }

@@ -788,3 +788,235 @@ fn hex_digit(byte: u8) -> u8 {
         _ => byte - b'A' + 10,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use redis_protocol::resp2::encode;
+    use redis_protocol::resp2::types::{OwnedFrame, Resp2Frame};
+
+    use super::*;
+
+    /// Requests and the error behind them, owned.
+    type Outcome = (Vec<Vec<Vec<u8>>>, Option<ProtocolError>);
+
+    /// Feeds `input` in pieces that end at `cuts`, as a connection does.
+    fn decode_in_pieces(input: &[u8], cuts: &[usize], limits: &Limits, most: usize) -> Outcome {
+        let mut decoder = Decoder::new();
+        let mut batch = Batch::new();
+        let mut buffer = Vec::new();
+        let mut requests = Vec::new();
+        let mut at = 0;
+        for &cut in cuts.iter().chain([&input.len()]) {
+            buffer.extend_from_slice(&input[at..cut]);
+            at = cut;
+            loop {
+                batch.clear();
+                let decoded = decoder.decode(&buffer, limits, most, &mut batch);
+                requests.extend(batch.iter(&buffer).map(|args| args.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()));
+                if decoded.error.is_some() {
+                    let (mut again, consumed) = (Batch::new(), decoded.consumed);
+                    let error = decoder.decode(&buffer[consumed..], limits, most, &mut again).error;
+                    assert_eq!((error, again.len()), (decoded.error, 0), "an error stays");
+                    return (requests, decoded.error);
+                }
+                buffer.drain(..decoded.consumed);
+                if batch.len() < most {
+                    break;
+                }
+            }
+        }
+        (requests, None)
+    }
+
+    fn decode(input: impl AsRef<[u8]>) -> Outcome {
+        decode_in_pieces(input.as_ref(), &[], &Limits::default(), usize::MAX)
+    }
+
+    #[track_caller]
+    fn check(input: impl AsRef<[u8]>, requests: &[&[&str]]) {
+        let (decoded, error) = decode(input);
+        assert_eq!(error, None);
+        let decoded: Vec<Vec<String>> =
+            decoded.iter().map(|args| args.iter().map(|arg| arg.escape_ascii().to_string()).collect()).collect();
+        assert_eq!(decoded, requests);
+    }
+
+    #[track_caller]
+    fn check_error(input: impl AsRef<[u8]>, limits: &Limits, text: &str) {
+        let (requests, error) = decode_in_pieces(input.as_ref(), &[], limits, usize::MAX);
+        assert_eq!(requests.len(), 0);
+        let text = format!("ERR Protocol error: {text}");
+        assert_eq!(error.map(|error| String::from_utf8_lossy(&error.reply()).into_owned()), Some(text));
+    }
+
+    #[test]
+    fn multibulk_requests() {
+        check("*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$0\r\n\r\n", &[&["PING"], &["GET", ""]]);
+        check(format!("*1\r\n$100\r\n{}\r\n", "x".repeat(100)), &[&[&"x".repeat(100)]]);
+        check(format!("*1\r\n$9\r\n{}\r\n", "a\r\n$1\r\n\r\n"), &[&["a\\r\\n$1\\r\\n\\r\\n"]]);
+    }
+
+    #[test]
+    fn empty_requests_are_skipped() {
+        check("*0\r\n*-1\r\n*-9223372036854775808\r\n\r\n\n   \r\nPING\r\n", &[&["PING"]]);
+    }
+
+    #[test]
+    fn bytes_behind_a_line_or_argument_are_not_looked_at() {
+        check("*1\rX$4\rYPINGxx*1\r\n$4\r\nPING\r\n", &[&["PING"], &["PING"]]);
+    }
+
+    #[test]
+    fn inline_requests() {
+        check("PING\nECHO  a\tb \r\n", &[&["PING"], &["ECHO", "a", "b"]]);
+        check("\x0b\x0cECHO \x0bq\x0c\r\n", &[&["ECHO", "q\\x0c"]]);
+        check("ECHO a\rb\r\nPING\r\r\n", &[&["ECHO", "a", "b"], &["PING"]]);
+        check("ECHO a\\nb\r\n", &[&["ECHO", "a\\\\nb"]]);
+    }
+
+    #[test]
+    fn inline_quotes() {
+        check(r#"ECHO "a\n\r\t\b\a\x41\q\"z""#.to_owned() + "\n", &[&["ECHO", r#"a\n\r\t\x08\x07Aq\"z"#]]);
+        check("ECHO 'a\\'b\\n'\r\n", &[&["ECHO", r"a\'b\\n"]]);
+        check("ECHO a\"b c\"\r\nECHO \"\" ''\r\n", &[&["ECHO", "ab c"], &["ECHO", "", ""]]);
+        check("ECHO \"\\x4g\"\r\nECHO \"a\"\x0b\r\n", &[&["ECHO", "x4g"], &["ECHO", "a"]]);
+    }
+
+    #[test]
+    fn unbalanced_quotes() {
+        for line in ["ECHO \"a\"b\n", "ECHO \"a\n", "ECHO 'a\n", "ECHO a'b'c\n", "ECHO \"a\\\n"] {
+            check_error(line, &Limits::default(), "unbalanced quotes in request");
+        }
+    }
+
+    #[test]
+    fn invalid_counts() {
+        for count in ["2147483648", "-0", "+1", "01", "", "a", "-9223372036854775809", "1 ", "1\0"] {
+            check_error(format!("*{count}\r\n"), &Limits::default(), "invalid multibulk length");
+        }
+        let limits = Limits { max_args: 5, ..Limits::default() };
+        check_error("*6\r\n", &limits, "invalid multibulk length");
+    }
+
+    #[test]
+    fn invalid_lengths() {
+        for len in ["-1", "-0", "04", "536870913", "", "9223372036854775808", "1x"] {
+            check_error(format!("*1\r\n${len}\r\n"), &Limits::default(), "invalid bulk length");
+        }
+        let limits = Limits { max_bulk: usize::MAX, ..Limits::default() };
+        check_error("*1\r\n$2147483647\r\n", &limits, "invalid bulk length");
+    }
+
+    #[test]
+    fn something_else_than_an_argument() {
+        check_error("*1\r\nX4\r\n", &Limits::default(), "expected '$', got 'X'");
+        check_error(b"*1\r\n\xff\r\n", &Limits::default(), "expected '$', got '\u{fffd}'");
+        assert_eq!(decode("*1\r\nX").1, None, "the line is not complete");
+    }
+
+    #[test]
+    fn before_authentication() {
+        let limits = Limits::UNAUTHENTICATED;
+        check_error("*11\r\n", &limits, "unauthenticated multibulk length");
+        check_error("*100\r\n", &limits, "unauthenticated multibulk length");
+        check_error("*1\r\n$16385\r\n", &limits, "unauthenticated bulk length");
+        check_error("*2147483648\r\n", &limits, "invalid multibulk length");
+        check_error("*1\r\n$999999999999\r\n", &limits, "invalid bulk length");
+        assert_eq!(decode_in_pieces(b"*10\r\n$16384\r\n", &[], &limits, 1).1, None);
+    }
+
+    #[test]
+    fn endless_lines() {
+        let limits = Limits::default();
+        let long = "1".repeat(limits.max_inline);
+        assert_eq!(decode(&long).1, None);
+        check_error(format!("{long}1"), &limits, "too big inline request");
+        check_error(format!("{long}1\r\n"), &limits, "too big inline request");
+        check_error(format!("*{long}"), &limits, "too big mbulk count string");
+        check_error(format!("*1\r\n${long}"), &limits, "too big bulk count string");
+    }
+
+    #[test]
+    fn requests_before_an_error_are_kept() {
+        let (requests, error) = decode("PING\r\n*1\r\n$1\r\na\r\n*x\r\n");
+        assert_eq!(requests, [[b"PING".to_vec()], [b"a".to_vec()]]);
+        assert_eq!(error, Some(ProtocolError::InvalidMultibulkLength));
+    }
+
+    #[test]
+    fn announced_sizes_reserve_nothing() {
+        let mut decoder = Decoder::new();
+        let mut batch = Batch::new();
+        let input = b"*2147483647\r\n$3\r\nSET\r\n$500000000\r\nabc";
+        let decoded = decoder.decode(input, &Limits::default(), usize::MAX, &mut batch);
+        assert_eq!(decoded, Decoded { consumed: 0, error: None });
+        assert_eq!(decoder.wanted(), 500_000_000 + 2 - 3);
+        assert!(batch.spans.capacity() + decoder.partial.capacity() < 64);
+    }
+
+    #[test]
+    fn arguments_as_a_list() {
+        let input = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\nvv\r\n";
+        let mut batch = Batch::new();
+        let decoded = Decoder::new().decode(input, &Limits::default(), usize::MAX, &mut batch);
+        assert_eq!(decoded.consumed, input.len());
+        let args = batch.args(0, input);
+        assert_eq!((args.len(), args.name(), &args[1], args.get(3)), (3, b"SET".as_slice(), b"k".as_slice(), None));
+        assert_eq!(args.from(1), OwnedArgs::from_iter(["k", "vv"]).as_args());
+        assert_eq!(args.slice(1..2), OwnedArgs::from_iter(["k"]).as_args());
+        assert!(args.from(4).is_empty() && args.slice(7..9).is_empty());
+        assert_eq!(args.to_owned().as_args(), args);
+        assert_eq!(args.iter().next_back(), Some(b"vv".as_slice()));
+    }
+
+    fn multibulk(args: &[Vec<u8>]) -> Vec<u8> {
+        let frame = OwnedFrame::Array(args.iter().cloned().map(OwnedFrame::BulkString).collect());
+        let mut bytes = vec![0; frame.encode_len(false)];
+        let len = encode::encode(&mut bytes, &frame, false).unwrap();
+        bytes.truncate(len);
+        bytes
+    }
+
+    fn args() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let arg = prop_oneof![
+            4 => proptest::collection::vec(any::<u8>(), 0..12),
+            1 => proptest::collection::vec(any::<u8>(), 0..1200),
+        ];
+        proptest::collection::vec(arg, 1..14)
+    }
+
+    /// Valid requests, inline lines and broken bytes in any order.
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => args().prop_map(|args| multibulk(&args)),
+            2 => "[a-c \"'\\\\x4\t]{0,12}\r?\n".prop_map(String::into_bytes),
+            1 => "\\*[0-3]\r\n(\\$[0-3]\r\n[a-c]{0,3}\r\n){0,3}".prop_map(String::into_bytes),
+            1 => proptest::collection::vec(any::<u8>(), 0..8),
+        ];
+        proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_change_nothing(
+            input in stream(),
+            cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
+            most in 1_usize..4,
+        ) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
+            cuts.sort_unstable();
+            let limits = Limits { max_bulk: 1024, max_inline: 16, max_args: 100, authenticated: true };
+            let whole = decode_in_pieces(&input, &[], &limits, usize::MAX);
+            prop_assert_eq!(&decode_in_pieces(&input, &cuts, &limits, most), &whole);
+            let every: Vec<usize> = (0..input.len()).collect();
+            prop_assert_eq!(&decode_in_pieces(&input, &every, &limits, usize::MAX), &whole);
+        }
+
+        #[test]
+        fn what_redis_protocol_encodes_is_decoded(requests in proptest::collection::vec(args(), 0..6)) {
+            let input: Vec<u8> = requests.iter().flat_map(|args| multibulk(args)).collect();
+            prop_assert_eq!(decode(&input), (requests, None));
+        }
+    }
+}

@@ -449,3 +449,91 @@ impl Reader {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode(protocol: Protocol, bytes: &'static [u8]) -> Result<Option<Value>, ValueError> {
+        Value::decode(protocol, &mut Bytes::from_static(bytes))
+    }
+
+    #[track_caller]
+    fn check(bytes: &'static [u8], value: impl Into<Value>) {
+        assert_eq!(decode(Protocol::Resp3, bytes), Ok(Some(value.into())));
+    }
+
+    #[test]
+    fn replies_that_redis_protocol_would_not_keep() {
+        let pair = |key: Value, value: i64| (key, Value::Int(value));
+        check(
+            b"%3\r\n$1\r\nb\r\n:1\r\n*1\r\n:7\r\n:2\r\n$1\r\na\r\n:3\r\n",
+            Value::Map(vec![pair("b".into(), 1), pair([7].into(), 2), pair("a".into(), 3)]),
+        );
+        check(b"-ERR \xff\r\n", Value::Error("ERR \u{fffd}".to_owned()));
+        check(b"=5\r\nxyz:1\r\n", Value::Verbatim { kind: "xyz".to_owned(), text: Bytes::from_static(b"1") });
+        check(b"$-1\r\n", Value::Nil);
+        check(b"*-1\r\n", Value::Nil);
+        check(b",inf\r\n", f64::INFINITY);
+        check(b">2\r\n+a\r\n#t\r\n", Value::Push(vec![Value::Simple("a".to_owned()), true.into()]));
+        check(
+            b"|1\r\n+a\r\n:1\r\n:2\r\n",
+            Value::Attribute {
+                pairs: vec![(Value::Simple("a".to_owned()), Value::Int(1))],
+                value: Box::new(Value::Int(2)),
+            },
+        );
+    }
+
+    #[test]
+    fn malformed_replies_are_errors() {
+        for bytes in [
+            b"?\r\n".as_slice(),
+            b"$x\r\n",
+            b"*-2\r\n",
+            b"=-1\r\n",
+            b"=2\r\nab\r\n",
+            b":x\r\n",
+            b"#x\r\n",
+            b"*1\r\n\r\nx\r\n",
+            b"$18446744073709551615\r\n",
+            b"%9223372036854775807\r\n*9223372036854775807\r\n",
+        ] {
+            assert!(decode(Protocol::Resp3, bytes).is_err(), "{}", bytes.escape_ascii());
+        }
+        assert!(decode(Protocol::Resp2, b"%1\r\n:1\r\n:2\r\n").is_err());
+        let mut deep = Bytes::from("*1\r\n".repeat(100_000) + ":1\r\n");
+        assert!(Value::decode(Protocol::Resp3, &mut deep).is_err());
+    }
+
+    #[test]
+    fn one_reply_at_a_time() {
+        let mut bytes = BytesMut::from(&b"+OK\r\n$2\r\nab\r\n:1"[..]);
+        assert!(Value::decode_mut(Protocol::Resp2, &mut bytes).unwrap().unwrap().is_ok());
+        assert_eq!(Value::decode_mut(Protocol::Resp2, &mut bytes).unwrap().unwrap(), "ab");
+        assert_eq!(Value::decode_mut(Protocol::Resp2, &mut bytes), Ok(None));
+        assert_eq!(&bytes[..], b":1");
+    }
+
+    #[test]
+    fn accessors() {
+        assert_eq!(Value::from("12").as_int(), Some(12));
+        assert_eq!(Value::from("1.5").as_double(), Some(1.5));
+        assert_eq!(Value::from(["a", "b"]).into_pairs(), [("a".into(), "b".into())]);
+        assert!(Value::from(None::<i64>).into_vec().is_empty());
+        assert_eq!(Value::Int(3), 3);
+        assert_eq!(Value::Error("ERR x".to_owned()).into_result(), Err("ERR x".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(prop::sample::select(b"*$%~>|=!_#,(:+-0123tf?.;H\r\n\r\n\r\n".to_vec()), 0..60)) {
+            for protocol in [Protocol::Resp2, Protocol::Resp3] {
+                let mut bytes = Bytes::from(bytes.clone());
+                while let Ok(Some(_)) = Value::decode(protocol, &mut bytes) {}
+            }
+        }
+    }
+}
