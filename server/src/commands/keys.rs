@@ -9,11 +9,35 @@ use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
 use resplite_storage::entry::Entry;
-use resplite_storage::glob::Glob;
+use resplite_storage::glob::{self, Case};
 
 pub(crate) const COMMANDS: &[Command] = &[
-    DEL, UNLINK, EXISTS, TOUCH, TYPE, RENAME, RENAMENX, COPY, MOVE, EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT, TTL, PTTL,
-    EXPIRETIME, PEXPIRETIME, PERSIST, KEYS, SCAN, RANDOMKEY, OBJECT, DBSIZE, FLUSHDB, FLUSHALL, SWAPDB,
+    DEL,
+    UNLINK,
+    EXISTS,
+    TOUCH,
+    TYPE,
+    RENAME,
+    RENAMENX,
+    COPY,
+    MOVE,
+    EXPIRE,
+    PEXPIRE,
+    EXPIREAT,
+    PEXPIREAT,
+    TTL,
+    PTTL,
+    EXPIRETIME,
+    PEXPIRETIME,
+    PERSIST,
+    KEYS,
+    SCAN,
+    RANDOMKEY,
+    OBJECT,
+    DBSIZE,
+    FLUSHDB,
+    FLUSHALL,
+    SWAPDB,
 ];
 
 const fn read(name: &'static str, handler: Handler) -> Command {
@@ -427,11 +451,15 @@ const KEYS: Command = read("keys", keys)
 
 fn keys(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (db, now) = (ctx.db(), ctx.now());
-    let pattern = Glob::new(&args[1]);
+    let pattern = &args[1];
     let mark = out.defer();
     let mut found = 0;
     for shard in ctx.locked().shards() {
-        for entry in shard.db(db).entries().filter(|entry| !entry.is_expired(now) && pattern.matches(entry.key())) {
+        for entry in shard
+            .db(db)
+            .entries()
+            .filter(|entry| !entry.is_expired(now) && glob::matches(pattern, entry.key(), Case::Sensitive))
+        {
             out.bulk(entry.key());
             found += 1;
         }
@@ -444,7 +472,7 @@ fn keys(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 pub(crate) struct ScanOptions<'a> {
     pub(crate) cursor: u64,
     pub(crate) count: usize,
-    pub(crate) pattern: Option<Glob<'a>>,
+    pub(crate) pattern: Option<&'a [u8]>,
     /// SCAN's TYPE.
     pub(crate) type_name: Option<&'a [u8]>,
     /// HSCAN's NOVALUES.
@@ -455,8 +483,7 @@ impl<'a> ScanOptions<'a> {
     /// Reads the cursor at `at` and the options behind it; `special` names the one more option of the command.
     pub(crate) fn parse(args: Args<'a>, at: usize, special: &str) -> CmdResult<Self> {
         let cursor = number::parse_u64_loose(args.get(at).unwrap_or_default()).ok_or(CommandError::INVALID_CURSOR)?;
-        let mut options =
-            ScanOptions { cursor, count: 10, pattern: None, type_name: None, no_values: false };
+        let mut options = ScanOptions { cursor, count: 10, pattern: None, type_name: None, no_values: false };
         let mut at = at + 1;
         while let Some(word) = args.get(at) {
             let argument = args.get(at + 1);
@@ -470,7 +497,7 @@ impl<'a> ScanOptions<'a> {
                     at += 1;
                 }
                 (word, Some(pattern)) if is(word, "match") => {
-                    options.pattern = Some(Glob::new(pattern));
+                    options.pattern = Some(pattern);
                     at += 1;
                 }
                 (word, Some(name)) if is(word, "type") && special == "type" => {
@@ -486,7 +513,7 @@ impl<'a> ScanOptions<'a> {
     }
 
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
-        self.pattern.as_ref().is_none_or(|pattern| pattern.matches(name))
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, name, Case::Sensitive))
     }
 }
 
