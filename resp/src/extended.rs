@@ -16,11 +16,13 @@ const MAX_EXPONENT: i32 = 16_320;
 /// Digits behind the point that a number is printed with, before trailing zeros go.
 const FRACTION_DIGITS: usize = 17;
 
-/// A number of the x87 extended format: sign, 64 bits of mantissa, 15 bits of exponent. Rounds to nearest, ties to even.
+/// A number of the x87 extended format: sign, 64 bits of mantissa, 15 bits of exponent. Rounds to nearest, ties to
+/// even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extended {
     negative: bool,
-    /// The value is `mantissa * 2^exponent`; the top bit is set unless the exponent is the lowest or the number is zero.
+    /// The value is `mantissa * 2^exponent`; the top bit is set unless the exponent is the lowest or the number is
+    /// zero.
     mantissa: u64,
     exponent: i32,
     class: Class,
@@ -36,8 +38,8 @@ enum Class {
 impl Extended {
     const ZERO: Extended = Extended { negative: false, mantissa: 0, exponent: MIN_EXPONENT, class: Class::Finite };
 
-    /// Reads a number as Redis does with `strtold`: decimal or hexadecimal, `inf` and `infinity`; no space in front, nothing behind,
-    /// no `nan`. `None` also for what is too large, or so small that it would become zero.
+    /// Reads a number as Redis does with `strtold`: decimal or hexadecimal, `inf` and `infinity`; no space in front,
+    /// nothing behind, no `nan`. `None` also for what is too large, or so small that it would become zero.
     pub fn parse(text: &[u8]) -> Option<Self> {
         if text.len() > MAX_TEXT {
             return None;
@@ -64,8 +66,8 @@ impl Extended {
         self.class == Class::NotANumber
     }
 
-    /// The nearest number to `mantissa * 2^exponent`. The lowest bit of `mantissa` may stand for any rest that is lost below it,
-    /// provided that more than 65 bits are significant or the bit is exact.
+    /// The nearest number to `mantissa * 2^exponent`. The lowest bit of `mantissa` may stand for any rest that is lost
+    /// below it, provided that more than 65 bits are significant or the bit is exact.
     fn round(negative: bool, mantissa: u128, exponent: i32) -> Self {
         if mantissa == 0 {
             return Extended { negative, ..Self::ZERO };
@@ -119,7 +121,8 @@ impl Add for Extended {
     }
 }
 
-/// As Redis prints it: never an exponent, 17 digits behind the point exactly rounded, then without trailing zeros; `inf`, `nan`.
+/// As Redis prints it: never an exponent, 17 digits behind the point exactly rounded, then without trailing zeros;
+/// `inf`, `nan`.
 impl fmt::Display for Extended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self.class {
@@ -187,8 +190,8 @@ fn shift_right_sticky(value: u128, shift: u32) -> u128 {
     }
 }
 
-/// A hexadecimal number such as `0x1.8p3`, without its sign, as `mantissa * 2^exponent`. The lowest bit of a mantissa of more than
-/// 120 bits may stand for digits behind it.
+/// A hexadecimal number such as `0x1.8p3`, without its sign, as `mantissa * 2^exponent`. The lowest bit of a mantissa
+/// of more than 120 bits may stand for digits behind it.
 pub(crate) struct Hexadecimal {
     pub(crate) mantissa: u128,
     pub(crate) exponent: i32,
@@ -474,7 +477,8 @@ mod tests {
             prop_assert_eq!(sum.to_string(), (a + b).to_string());
         }
 
-        /// Doubles are a subset, so that the standard library can judge exact cases: a double and its 17 digits behind the point.
+        /// Doubles are a subset, so that the standard library can judge exact cases: a double and its 17 digits behind
+        /// the point.
         #[test]
         fn doubles_print_exactly(value in -1e15..1e15_f64) {
             let hex = format!("{value:.17}");

@@ -49,8 +49,8 @@ fn decimal_digit(byte: u8) -> Option<u8> {
     (digit < 10).then_some(digit)
 }
 
-/// Reads an unsigned integer as `strtoull` does, which is how Redis takes the parts of a stream ID: space and sign in front, leading
-/// zeros; a negative number wraps around.
+/// Reads an unsigned integer as `strtoull` does, which is how Redis takes the parts of a stream ID: space and sign in
+/// front, leading zeros; a negative number wraps around.
 pub fn parse_u64_loose(text: &[u8]) -> Option<u64> {
     let start = text.iter().position(|byte| !matches!(byte, b' ' | 0x09..=0x0d))?;
     if parse_i64(text).is_some_and(|value| value < 0) {
@@ -67,8 +67,8 @@ pub fn parse_u64_loose(text: &[u8]) -> Option<u64> {
     Some(if negative { value.wrapping_neg() } else { value })
 }
 
-/// Reads a double as Redis does with `strtod`: decimal or hexadecimal, `inf` and `infinity`; no space in front, nothing behind, no `nan`.
-/// `None` also for what overflows, or is so small that it would become zero.
+/// Reads a double as Redis does with `strtod`: decimal or hexadecimal, `inf` and `infinity`; no space in front, nothing
+/// behind, no `nan`. `None` also for what overflows, or is so small that it would become zero.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let (negative, digits) = split_sign(text);
     let value = if is_infinity(digits) {
@@ -109,13 +109,14 @@ fn hexadecimal_to_f64(hex: &Hexadecimal) -> f64 {
     } else {
         (mantissa, exponent)
     };
-    // `kept` has 53 bits at most, so both steps are exact; two of them, because no single power of two reaches everywhere.
+    // `kept` has 53 bits at most, so both steps are exact; two of them, because no single power of two reaches
+    // everywhere.
     let half = exponent.clamp(-2200, 2200) / 2;
     kept as f64 * 2_f64.powi(half) * 2_f64.powi(exponent.clamp(-2200, 2200) - half)
 }
 
-/// Writes a double as Redis 7.4 does: an integer as one, else the shortest digits that read back the same, with an exponent where
-/// the plain form would be long.
+/// Writes a double as Redis 7.4 does: an integer as one, else the shortest digits that read back the same, with an
+/// exponent where the plain form would be long.
 pub fn write_f64(value: f64, out: &mut Vec<u8>) {
     if value.is_nan() {
         out.extend_from_slice(b"nan");

@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use crate::number::write_f64;
 
-/// From this length on a shared string rides along by reference: below it, copying costs less than one more slice to write.
+/// From this length on a shared string rides along by reference: below it, copying costs less than one more slice to
+/// write.
 const RIDE: usize = 16 * 1024;
 
 /// A deferred header moves the bytes behind it up to this many; beyond, it becomes a slice of its own.
@@ -23,7 +24,8 @@ pub enum Protocol {
     Resp3,
 }
 
-/// Replies in the order in which they were written. Methods that take a length only write the header; the elements follow.
+/// Replies in the order in which they were written. Methods that take a length only write the header; the elements
+/// follow.
 #[derive(Debug, Default)]
 pub struct Reply {
     protocol: Protocol,
@@ -184,8 +186,8 @@ impl Reply {
         self.length(self.resp3_or_array(b'>'), len);
     }
 
-    /// `len` pairs follow that describe the reply behind them. RESP2 has no attributes: nothing is written, and the answer is false, so
-    /// that the caller leaves them out.
+    /// `len` pairs follow that describe the reply behind them. RESP2 has no attributes: nothing is written, and the
+    /// answer is false, so that the caller leaves them out.
     pub fn attribute(&mut self, len: usize) -> bool {
         if self.is_resp3() {
             self.length(b'|', len);
@@ -274,7 +276,8 @@ impl Reply {
         self.buffer.extend_from_slice(&other.buffer[at..]);
     }
 
-    /// Leaves a place for a header that [`array_at`](Reply::array_at) and its like write once the length is known. It must be settled.
+    /// Leaves a place for a header that [`array_at`](Reply::array_at) and its like write once the length is known. It
+    /// must be settled.
     #[inline]
     pub fn defer(&mut self) -> Mark {
         Mark { at: self.buffer.len(), rides: self.rides.len() }
@@ -349,7 +352,8 @@ impl Reply {
         self.buffer.capacity()
     }
 
-    /// Fills `slices` with what is to be sent next, for one vectored write, and returns how many were used; 0 if all is sent.
+    /// Fills `slices` with what is to be sent next, for one vectored write, and returns how many were used; 0 if all is
+    /// sent.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut chunks = self.chunks();
         let mut used = 0;
@@ -372,7 +376,8 @@ impl Reply {
         rides.chain([&self.buffer[tail..]]).filter(|chunk| !chunk.is_empty())
     }
 
-    /// The socket has taken `count` bytes more. Strings that are through are released; when all is sent the reply is empty again.
+    /// The socket has taken `count` bytes more. Strings that are through are released; when all is sent the reply is
+    /// empty again.
     pub fn advance(&mut self, mut count: usize) {
         if count >= self.len() {
             return self.clear();

@@ -30,8 +30,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a client may send before it has authenticated. A caller that applies it decodes one request at a time, as the
-    /// first may be the one that authenticates.
+    /// What a client may send before it has authenticated. A caller that applies it decodes one request at a time, as
+    /// the first may be the one that authenticates.
     pub const UNAUTHENTICATED: Limits = Limits {
         max_bulk: 512 * 1024 * 1024,
         max_args: i32::MAX as usize,
@@ -79,7 +79,8 @@ impl Span {
     }
 }
 
-/// The requests that one call of [`Decoder::decode`] found. Keep it and [`clear`](Batch::clear) it: its vectors are reused.
+/// The requests that one call of [`Decoder::decode`] found. Keep it and [`clear`](Batch::clear) it: its vectors are
+/// reused.
 #[derive(Debug, Default)]
 pub struct Batch {
     spans: Vec<Span>,
@@ -396,10 +397,10 @@ impl Decoder {
 
     /// Decodes the complete requests at the front of `input`, at most `most` of them, and adds them to `batch`.
     ///
-    /// Spans in `batch` are relative to `input`, so the batch should have been cleared before. The caller keeps what lies
-    /// behind `consumed` and presents it again, at the front and with more behind it: the decoder remembers how far it came, so a
-    /// request that arrives in many small pieces costs linear time. Nothing is reserved for what was only announced.
-    /// After an error the connection is lost; the same input gives the same error again.
+    /// Spans in `batch` are relative to `input`, so the batch should have been cleared before. The caller keeps what
+    /// lies behind `consumed` and presents it again, at the front and with more behind it: the decoder remembers how
+    /// far it came, so a request that arrives in many small pieces costs linear time. Nothing is reserved for what was
+    /// only announced. After an error the connection is lost; the same input gives the same error again.
     pub fn decode(&mut self, input: &[u8], limits: &Limits, most: usize, batch: &mut Batch) -> Decoded {
         // Spans must fit 32 bits: what lies beyond waits for the next call, at the front then.
         let input = &input[..input.len().min(u32::MAX as usize)];
@@ -426,8 +427,8 @@ impl Decoder {
         Decoded { consumed, error: None }
     }
 
-    /// How many bytes the argument that is under way still needs, its line end included: a hint for growing the read buffer.
-    /// 0 between arguments. The number comes from the client: reserve it in bounded steps.
+    /// How many bytes the argument that is under way still needs, its line end included: a hint for growing the read
+    /// buffer. 0 between arguments. The number comes from the client: reserve it in bounded steps.
     pub fn wanted(&self) -> usize {
         self.bulk.map_or(0, |len| (self.at + len + 2).saturating_sub(self.seen))
     }

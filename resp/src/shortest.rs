@@ -1,7 +1,7 @@
 //! Digits of doubles by Grisu2 (Loitsch, "Printing floating-point numbers quickly and accurately with integers", 2010).
 //!
-//! Grisu2 finds the shortest digits nearly always; in one case of a thousand it writes a digit more, as for 1e23. Redis prints scores
-//! this way, so that a true shortest printer would differ from it where clients can see it.
+//! Grisu2 finds the shortest digits nearly always; in one case of a thousand it writes a digit more, as for 1e23. Redis
+//! prints scores this way, so that a true shortest printer would differ from it where clients can see it.
 
 /// The first power of ten in [`POWERS`].
 const FIRST_POWER: i32 = -348;

@@ -1,4 +1,5 @@
-//! Replies as a client sees them: decoded values with handy accessors; nothing here runs on the server's way of a command.
+//! Replies as a client sees them: decoded values with handy accessors; nothing here runs on the server's way of a
+//! command.
 
 use bytes::{Buf, Bytes, BytesMut};
 use redis_protocol::resp2::decode as resp2;
@@ -58,7 +59,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// Takes one reply off the front of `bytes`; strings share its memory. `None`, and nothing taken, if it is not complete.
+    /// Takes one reply off the front of `bytes`; strings share its memory. `None`, and nothing taken, if it is not
+    /// complete.
     pub fn decode(protocol: Protocol, bytes: &mut Bytes) -> Result<Option<Value>, ValueError> {
         let Some(len) = reply_len(bytes)? else {
             return Ok(None);
@@ -141,7 +143,8 @@ impl Value {
         }
     }
 
-    /// The elements of an array, set or push; keys and values of a map in turn; nothing for a null. Anything else stands alone.
+    /// The elements of an array, set or push; keys and values of a map in turn; nothing for a null. Anything else
+    /// stands alone.
     pub fn into_vec(self) -> Vec<Value> {
         match self {
             Value::Array(values) | Value::Set(values) | Value::Push(values) => values,
@@ -170,7 +173,8 @@ impl Value {
         }
     }
 
-    /// The same value as RESP2 shows it: maps, sets and pushes as arrays, doubles and the like as strings, attributes gone.
+    /// The same value as RESP2 shows it: maps, sets and pushes as arrays, doubles and the like as strings, attributes
+    /// gone.
     pub fn to_resp2(self) -> Value {
         match self {
             Value::Map(_) | Value::Set(_) | Value::Push(_) | Value::Array(_) => {
@@ -344,8 +348,9 @@ struct Reader {
 }
 
 impl Reader {
-    /// Aggregates are read here and their leaves by redis-protocol: it keeps maps and sets in hash tables, which loses the server's
-    /// order and refuses aggregates as keys. It also refuses errors that are not UTF-8 and verbatim kinds that it does not know.
+    /// Aggregates are read here and their leaves by redis-protocol: it keeps maps and sets in hash tables, which loses
+    /// the server's order and refuses aggregates as keys. It also refuses errors that are not UTF-8 and verbatim kinds
+    /// that it does not know.
     fn value(&mut self, depth: usize) -> Result<Value, ValueError> {
         if depth > MAX_DEPTH {
             return Err(malformed("nesting", b"too deep"));
@@ -378,7 +383,8 @@ impl Reader {
     }
 
     fn values(&mut self, len: usize, depth: usize) -> Result<Vec<Value>, ValueError> {
-        // The elements are there, each at least three bytes long, so this reserves no more than a multiple of what arrived.
+        // The elements are there, each at least three bytes long, so this reserves no more than a multiple of what
+        // arrived.
         (0..len).map(|_| self.value(depth + 1)).collect()
     }
 
