@@ -1,0 +1,202 @@
+//! The protocol and the connection family over real sockets.
+
+use crate::support::socket::encode;
+use crate::support::{Connection, builder, check, server};
+use resplite::Value;
+use resplite_resp::reply::Protocol;
+
+#[test]
+fn small_talk() {
+    check(
+        r#"
+        > PING
+        PONG
+        > PING hello
+        "hello"
+        > PING a b
+        (error) ERR wrong number of arguments for 'ping' command
+        > ECHO hi
+        "hi"
+        > NOSUCH
+        (error) ERR unknown command 'NOSUCH', with args beginning with: 
+        > RESET
+        RESET
+    "#,
+    );
+}
+
+#[test]
+fn inline_commands_and_pipelines() {
+    let server = server();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    connection.send_raw(b"\r\nPING\r\nSET k \"a \\x41\"\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*0\r\nECHO 'x y'\n");
+    assert_eq!(connection.read().as_str(), Some("PONG"));
+    assert!(connection.read().is_ok());
+    assert_eq!(connection.read().as_str(), Some("a A"));
+    assert_eq!(connection.read().as_str(), Some("x y"));
+}
+
+#[test]
+fn a_command_may_come_in_any_pieces() {
+    let server = server();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    let bytes = [encode(["SET", "k", "some value"]), encode(["GET", "k"]), b"PING\r\n".to_vec()].concat();
+    for byte in &bytes {
+        connection.send_raw(&[*byte]);
+    }
+    assert!(connection.read().is_ok());
+    assert_eq!(connection.read().as_str(), Some("some value"));
+    assert_eq!(connection.read().as_str(), Some("PONG"));
+}
+
+#[test]
+fn ten_thousand_commands_in_one_write() {
+    let server = server();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    let many: Vec<u8> = (0..10_000).flat_map(|_| encode(["INCR", "n"])).collect();
+    connection.send_raw(&many);
+    for number in 1..=10_000 {
+        assert_eq!(connection.read().as_int(), Some(number));
+    }
+}
+
+#[test]
+fn large_values_go_in_and_come_out() {
+    let server = server();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    let value: Vec<u8> = (0..32 << 20).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    assert!(connection.call([b"SET".as_slice(), b"big", &value]).is_ok());
+    assert_eq!(connection.call(["STRLEN", "big"]).as_int(), Some(value.len() as i64));
+    // More output than the socket takes at once, asked for again before any of it is read.
+    connection.send(["GET", "big"]);
+    connection.send(["GETRANGE", "big", "0", "9"]);
+    assert_eq!(connection.read().as_bytes(), Some(&value[..]));
+    assert_eq!(connection.read().as_bytes(), Some(&value[..10]));
+}
+
+#[test]
+fn a_client_that_reads_only_after_it_has_sent_everything() {
+    let server = server();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    connection.call([b"SET".as_slice(), b"k", &[b'x'; 10_000]]);
+    let many: Vec<u8> = (0..5_000).flat_map(|_| encode(["GET", "k"])).collect();
+    connection.send_raw(&many);
+    for _ in 0..5_000 {
+        assert_eq!(connection.read().as_bytes().map(<[u8]>::len), Some(10_000));
+    }
+}
+
+#[test]
+fn a_protocol_error_answers_what_came_before_it_and_closes() {
+    for (bytes, error) in [
+        (&b"*x\r\n"[..], "ERR Protocol error: invalid multibulk length"),
+        (b"*1\r\n:1\r\n", "ERR Protocol error: expected '$', got ':'"),
+        (b"*1\r\n$-5\r\n", "ERR Protocol error: invalid bulk length"),
+        (b"GET \"open\r\n", "ERR Protocol error: unbalanced quotes in request"),
+    ] {
+        let server = server();
+        let mut connection = Connection::tcp(server.address().unwrap());
+        connection.send_raw(&[b"PING\r\n", bytes, b"PING\r\n"].concat());
+        assert_eq!(connection.read().as_str(), Some("PONG"));
+        assert_eq!(connection.read().as_error(), Some(error));
+        assert_eq!(connection.try_read(), None);
+    }
+}
+
+#[test]
+fn passwords() {
+    let server = builder().password("secret").start().unwrap();
+    let connect = || Connection::tcp(server.address().unwrap());
+    let mut connection = connect();
+    assert_eq!(connection.call(["GET", "k"]).as_error(), Some("NOAUTH Authentication required."));
+    assert_eq!(
+        connection.call(["AUTH", "wrong"]).as_error(),
+        Some("WRONGPASS invalid username-password pair or user is disabled.")
+    );
+    assert_eq!(
+        connection.call(["AUTH", "nobody", "secret"]).as_error(),
+        Some("WRONGPASS invalid username-password pair or user is disabled.")
+    );
+    assert!(connection.call(["HELLO", "3"]).as_error().is_some_and(|error| error.starts_with("NOAUTH HELLO must")));
+    assert!(connection.call(["AUTH", "secret"]).is_ok());
+    assert!(connection.call(["GET", "k"]).is_nil());
+    // In one write: what follows a login is decoded under the limits of those who are logged in.
+    let mut connection = connect();
+    let many: Vec<String> = ["MSET".to_owned()].into_iter().chain((0..40).map(|n| n.to_string())).collect();
+    connection.send_raw(&[encode(["AUTH", "default", "secret"]), encode(many)].concat());
+    assert!(connection.read().is_ok());
+    assert!(connection.read().is_ok());
+    // Strangers may not send much.
+    let mut connection = connect();
+    connection.send_raw(b"*11\r\n");
+    assert_eq!(connection.read().as_error(), Some("ERR Protocol error: unauthenticated multibulk length"));
+    assert_eq!(connection.try_read(), None);
+    let mut connection = connect();
+    connection.send_raw(b"*1\r\n$20000\r\n");
+    assert_eq!(connection.read().as_error(), Some("ERR Protocol error: unauthenticated bulk length"));
+}
+
+#[test]
+fn auth_without_a_password() {
+    check(
+        r#"
+        > AUTH x
+        (error) ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?
+        > AUTH default anything
+        OK
+        > AUTH nobody x
+        (error) WRONGPASS invalid username-password pair or user is disabled.
+        > AUTH a b c
+        (error) ERR syntax error
+    "#,
+    );
+}
+
+#[test]
+fn hello_chooses_the_protocol() {
+    let server = server();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    let fields = connection.call(["HELLO"]).into_pairs();
+    assert_eq!(fields[0], (Value::from("server"), Value::from("redis")));
+    assert_eq!(fields[2].1.as_int(), Some(2));
+    assert_eq!(connection.call(["HELLO", "4"]).as_error(), Some("NOPROTO unsupported protocol version"));
+    assert_eq!(
+        connection.call(["HELLO", "x"]).as_error(),
+        Some("ERR Protocol version is not an integer or out of range")
+    );
+    assert_eq!(
+        connection.call(["HELLO", "3", "SETNAME", "a b"]).as_error(),
+        Some("ERR Client names cannot contain spaces, newlines or special characters.")
+    );
+    assert_eq!(connection.call(["HELLO", "3", "NOPE"]).as_error(), Some("ERR Syntax error in HELLO option 'NOPE'"));
+    connection.protocol = Protocol::Resp3;
+    let reply = connection.call(["HELLO", "3", "AUTH", "default", "any", "SETNAME", "me"]);
+    assert!(matches!(reply, Value::Map(_)), "{reply:?}");
+    connection.send(["GET", "missing"]);
+    assert_eq!(connection.read_raw(), b"_\r\n");
+    assert!(matches!(connection.call(["RESET"]), Value::Simple(_)));
+    connection.send(["GET", "missing"]);
+    assert_eq!(connection.read_raw(), b"$-1\r\n");
+}
+
+#[test]
+fn quit_closes_after_its_answer() {
+    let server = server();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    connection.send_raw(b"PING\r\nQUIT\r\nPING\r\n");
+    assert_eq!(connection.read().as_str(), Some("PONG"));
+    assert!(connection.read().is_ok());
+    assert_eq!(connection.try_read(), None);
+}
+
+#[test]
+fn a_unix_socket_works_like_a_port() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("resplite.sock");
+    let server = builder().no_port().unix_socket(path.to_str().unwrap()).start().unwrap();
+    let mut connection = Connection::unix(&path).unwrap();
+    assert_eq!(connection.call(["PING"]).as_str(), Some("PONG"));
+    assert_eq!(server.address(), None);
+    drop(server);
+    assert!(!path.exists(), "the socket's file goes with its server");
+}

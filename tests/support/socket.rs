@@ -1,0 +1,130 @@
+//! A client that knows sockets and reply bytes and nothing else, so that nothing is hidden from a test.
+
+use bytes::BytesMut;
+use resplite::Value;
+use resplite_resp::reply::Protocol;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// A stream of either kind.
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
+/// A connection to any server that speaks the protocol.
+pub struct Connection {
+    stream: Box<dyn Stream>,
+    buffer: BytesMut,
+    pub protocol: Protocol,
+}
+
+/// Nothing here takes so long; a test that waits longer has found a hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Connection {
+    /// Connects over TCP.
+    pub fn tcp(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::over(stream)
+    }
+
+    /// Connects over a Unix socket.
+    pub fn unix(path: &Path) -> std::io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self::over(stream))
+    }
+
+    fn over(stream: impl Read + Write + Send + 'static) -> Self {
+        Connection { stream: Box::new(stream), buffer: BytesMut::new(), protocol: Protocol::Resp2 }
+    }
+
+    /// Switches to RESP3.
+    pub fn hello3(mut self) -> Self {
+        self.protocol = Protocol::Resp3;
+        let reply = self.call(["HELLO", "3"]);
+        assert!(reply.as_error().is_none(), "HELLO 3: {reply:?}");
+        self
+    }
+
+    /// Sends a command and reads its reply.
+    pub fn call<A: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = A>) -> Value {
+        self.send(args);
+        self.read()
+    }
+
+    /// Sends a command.
+    pub fn send<A: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = A>) {
+        self.send_raw(&encode(args));
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server takes what is sent");
+    }
+
+    /// Reads a reply.
+    pub fn read(&mut self) -> Value {
+        self.try_read().expect("a reply, not the end of the connection")
+    }
+
+    /// Reads a reply, or `None` at the end of the connection.
+    pub fn try_read(&mut self) -> Option<Value> {
+        loop {
+            if let Some(value) = Value::decode_mut(self.protocol, &mut self.buffer).expect("a well-formed reply") {
+                return Some(value);
+            }
+            if !self.fill() {
+                return None;
+            }
+        }
+    }
+
+    /// Reads a reply as its bytes.
+    pub fn read_raw(&mut self) -> Vec<u8> {
+        loop {
+            let mut rest = self.buffer.clone();
+            if Value::decode_mut(self.protocol, &mut rest).expect("a well-formed reply").is_some() {
+                let taken = self.buffer.len() - rest.len();
+                return self.buffer.split_to(taken).to_vec();
+            }
+            assert!(self.fill(), "a reply, not the end of the connection");
+        }
+    }
+
+    /// Everything until the end of the connection.
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        while self.fill() {}
+        self.buffer.split().to_vec()
+    }
+
+    fn fill(&mut self) -> bool {
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => false,
+            Ok(read) => {
+                self.buffer.extend_from_slice(&chunk[..read]);
+                true
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("reading a reply: {error}"),
+        }
+    }
+}
+
+/// A command as its bytes on the wire.
+pub fn encode<A: AsRef<[u8]>>(args: impl IntoIterator<Item = A>) -> Vec<u8> {
+    let args: Vec<A> = args.into_iter().collect();
+    let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in &args {
+        let arg = arg.as_ref();
+        bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        bytes.extend_from_slice(arg);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
