@@ -1,14 +1,18 @@
 //! The commands, a file per family; each command is one constant above its handler.
 
 pub(crate) mod connection;
+pub(crate) mod hash;
 pub(crate) mod keys;
+pub(crate) mod list;
 pub(crate) mod server;
+pub(crate) mod set;
 pub(crate) mod string;
 pub(crate) mod transaction;
 
 use crate::command::Command;
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use resplite_resp::error::FloatError;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -17,7 +21,16 @@ use resplite_storage::types::Item;
 
 /// All families.
 pub(crate) const FAMILIES: &[&[Command]] =
-    &[connection::COMMANDS, keys::COMMANDS, server::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+    &[
+        connection::COMMANDS,
+        keys::COMMANDS,
+        string::COMMANDS,
+        hash::COMMANDS,
+        list::COMMANDS,
+        set::COMMANDS,
+        transaction::COMMANDS,
+        server::COMMANDS,
+    ];
 
 /// An argument as an integer.
 pub(crate) fn int(arg: &[u8]) -> CmdResult<i64> {
@@ -27,6 +40,57 @@ pub(crate) fn int(arg: &[u8]) -> CmdResult<i64> {
 /// An argument as a float.
 pub(crate) fn float(arg: &[u8]) -> CmdResult<f64> {
     number::parse_f64(arg).ok_or(CommandError::NOT_FLOAT)
+}
+
+/// An argument as a count that may be absent; `None` if it is negative.
+pub(crate) fn positive(arg: &[u8]) -> CmdResult<usize> {
+    usize::try_from(int(arg)?).map_err(|_| CommandError::NOT_POSITIVE)
+}
+
+/// How many elements a command may repeat by chance: HRANDFIELD, SRANDMEMBER and ZRANDMEMBER with a negative count are
+/// the only ones whose reply is longer than what is stored.
+const MOST_REPEATS: u64 = 1 << 24;
+
+/// What the count of a command that picks by chance asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pick {
+    /// So many different elements, or all.
+    Distinct(usize),
+    /// So many elements, each drawn from all.
+    Repeating(usize),
+}
+
+impl Pick {
+    /// Reads the count: negative ones mean repetition.
+    pub(crate) fn parse(arg: &[u8]) -> CmdResult<Self> {
+        let count = int(arg)?;
+        if count >= 0 {
+            return Ok(Pick::Distinct(usize::try_from(count).map_err(|_| CommandError::OUT_OF_RANGE)?));
+        }
+        match count.unsigned_abs() {
+            repeats if repeats <= MOST_REPEATS => Ok(Pick::Repeating(repeats as usize)),
+            _ => Err(CommandError::OUT_OF_RANGE),
+        }
+    }
+}
+
+/// A count of keys and the keys behind it, at `at`; returns the keys and the index of what follows.
+pub(crate) fn counted_keys(args: Args<'_>, at: usize) -> CmdResult<(Args<'_>, usize)> {
+    let count = number::parse_i64(&args[at]).ok_or(CommandError::NUMKEYS)?;
+    let count = usize::try_from(count).ok().filter(|count| *count > 0).ok_or(CommandError::NUMKEYS)?;
+    let end = (at + 1).checked_add(count).filter(|end| *end <= args.len());
+    match end {
+        Some(end) => Ok((args.slice(at + 1..end), end)),
+        None => Err(CommandError::SYNTAX),
+    }
+}
+
+/// The first and the last index of a range of `len` elements, negative ones counted from the end; `None` if it is empty.
+pub(crate) fn range(start: i64, stop: i64, len: usize) -> Option<std::ops::Range<usize>> {
+    let len = i64::try_from(len).ok()?;
+    let from_end = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
+    let (start, stop) = (from_end(start).max(0), from_end(stop).min(len - 1));
+    (start <= stop && start < len).then(|| start as usize..stop as usize + 1)
 }
 
 /// Whether an argument is this word, in any case.
@@ -47,6 +111,15 @@ pub(crate) fn help(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult
         out.simple(format!("    {}", sub.summary));
     }
     Ok(())
+}
+
+/// The reply for a decimal addition that failed.
+pub(crate) fn float_error(error: FloatError) -> CommandError {
+    match error {
+        FloatError::NotFloat => CommandError::NOT_FLOAT,
+        FloatError::NotFinite => CommandError::NAN_OR_INFINITY,
+        _ => CommandError::NOT_FLOAT,
+    }
 }
 
 /// Writes a string value as a bulk.

@@ -145,6 +145,22 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Several collections to look at together; `None` for each key that does not exist. Every type is checked.
+    pub(crate) fn read_all<'k, T: Collection>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]> + Clone,
+    ) -> CmdResult<Vec<Option<&T>>> {
+        for key in keys.clone() {
+            self.read::<T>(key)?;
+        }
+        let this = &*self;
+        let look = |key| {
+            let at = this.at(key);
+            this.locked.shard_ref(at.hash).look(at).and_then(T::of)
+        };
+        Ok(keys.map(look).collect())
+    }
+
     /// A string to look at; `None` if there is no such key.
     #[inline]
     pub(crate) fn string(&mut self, key: &[u8]) -> CmdResult<Option<StringRef<'_>>> {

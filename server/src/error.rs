@@ -53,6 +53,16 @@ texts! {
     NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
     OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+    NUMKEYS = "ERR numkeys should be greater than 0";
+    MORE_KEYS_THAN_ARGS = "ERR Number of keys can't be greater than number of args";
+    NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
+    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
+    HASH_NOT_INTEGER = "ERR hash value is not an integer";
+    HASH_NOT_FLOAT = "ERR hash value is not a float";
+    RANK_ZERO = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    RANK_MIN = "ERR value is out of range";
+    NEGATIVE_COUNT = "ERR COUNT can't be negative";
+    NEGATIVE_MAXLEN = "ERR MAXLEN can't be negative";
     NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
     GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
     NO_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";

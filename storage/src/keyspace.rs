@@ -260,6 +260,16 @@ impl<'a> Locked<'a> {
         guard
     }
 
+    /// The shard of a hash, to look at together with others.
+    ///
+    /// # Panics
+    /// As [`Locked::shard`].
+    pub fn shard_ref(&self, hash: u64) -> &Shard {
+        let shard = self.keyspace.shard_of(hash);
+        let at = self.guards.binary_search_by_key(&(shard as u16), |guard| guard.0);
+        &self.guards[at.expect("a key's shard is locked before its command runs")].1
+    }
+
     /// All locked shards.
     pub fn shards(&mut self) -> impl Iterator<Item = &mut Shard> {
         self.guards.iter_mut().map(|(_, guard)| &mut **guard)

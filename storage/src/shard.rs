@@ -212,6 +212,11 @@ impl Shard {
         self.dbs[at.db].table.find(at.hash, |entry| entry.key() == at.key)
     }
 
+    /// The entry of a key that has been purged, to look at together with entries of other shards.
+    pub fn look(&self, at: KeyRef<'_>) -> Option<&Entry> {
+        self.dbs[at.db].table.find(at.hash, |entry| entry.key() == at.key)
+    }
+
     /// Removes the key if its time is up. Afterwards the table tells the truth about it.
     #[inline]
     pub fn purge(&mut self, at: KeyRef<'_>, now: Millis) {

@@ -512,6 +512,18 @@ impl<'a> ScanOptions<'a> {
         Ok(options)
     }
 
+    /// Writes the reply of a step: `visit` writes the elements from a cursor on and returns the next cursor and how many
+    /// it wrote.
+    pub(crate) fn answer(&self, out: &mut Reply, visit: impl FnOnce(u64, usize, &mut Reply) -> (u64, usize)) {
+        // The next cursor stands in front of the elements, but is known behind them.
+        let mut elements = Reply::new(out.protocol());
+        let (next, shown) = visit(self.cursor, self.count, &mut elements);
+        out.array(2);
+        out.bulk(next.to_string());
+        out.array(shown);
+        out.append(elements);
+    }
+
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
         self.pattern.is_none_or(|pattern| glob::matches(pattern, name, Case::Sensitive))
     }

@@ -1,10 +1,9 @@
 //! The string family: values that are bytes or numbers.
 
-use super::{int, is, write_string};
+use super::{float_error, int, is, write_string};
 use crate::command::{Command, Group, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
-use resplite_resp::error::FloatError;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -494,15 +493,6 @@ fn incrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
     ctx.set_string(&args[1], NewString::Bytes(sum.as_bytes()), Expiry::Keep);
     out.bulk(&sum);
     Ok(())
-}
-
-/// The reply for a decimal addition that failed.
-pub(crate) fn float_error(error: FloatError) -> CommandError {
-    match error {
-        FloatError::NotFloat => CommandError::NOT_FLOAT,
-        FloatError::NotFinite => CommandError::NAN_OR_INFINITY,
-        _ => CommandError::NOT_FLOAT,
-    }
 }
 
 const MGET: Command = read("mget", mget)
