@@ -5,4 +5,5 @@ pub mod intset;
 pub mod listpack;
 pub mod packed;
 pub mod table;
+pub mod tree;
 pub mod types;

@@ -449,7 +449,7 @@ fn item(entry: &Packed<Member>) -> Item<'_> {
 #[inline]
 fn insert_in_table(table: &mut Members<Member>, member: &[u8]) -> bool {
     let hash = table.hash(member);
-    if table.contains_hashed(hash, member) {
+    if table.get_hashed(hash, member).is_some() {
         return false;
     }
     insert_new(table, hash, member);
