@@ -20,17 +20,16 @@ use resplite_storage::entry::StringRef;
 use resplite_storage::types::Item;
 
 /// All families.
-pub(crate) const FAMILIES: &[&[Command]] =
-    &[
-        connection::COMMANDS,
-        keys::COMMANDS,
-        string::COMMANDS,
-        hash::COMMANDS,
-        list::COMMANDS,
-        set::COMMANDS,
-        transaction::COMMANDS,
-        server::COMMANDS,
-    ];
+pub(crate) const FAMILIES: &[&[Command]] = &[
+    connection::COMMANDS,
+    keys::COMMANDS,
+    string::COMMANDS,
+    hash::COMMANDS,
+    list::COMMANDS,
+    set::COMMANDS,
+    transaction::COMMANDS,
+    server::COMMANDS,
+];
 
 /// An argument as an integer.
 pub(crate) fn int(arg: &[u8]) -> CmdResult<i64> {

@@ -8,13 +8,14 @@ use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
 use crate::session::Session;
+use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
 use resplite_storage::entry::{Collection, Entry, StringRef, Value};
 use resplite_storage::keyspace::Locked;
 use resplite_storage::shard::{Edit, Expiry, KeyRef, NewString, Shard};
-use resplite_storage::types::{Limits, parse_int};
+use resplite_storage::types::Limits;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -233,7 +234,7 @@ impl<'a> Ctx<'a> {
     /// Sets a string, whatever was there before; text that is a canonical integer is kept as a number.
     #[inline]
     pub(crate) fn set(&mut self, key: &[u8], text: &[u8], expiry: Expiry) {
-        let value = match parse_int(text) {
+        let value = match number::parse_i64(text) {
             Some(number) => NewString::Int(number),
             None => NewString::Bytes(text),
         };

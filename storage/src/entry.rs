@@ -6,6 +6,7 @@
 use crate::clock::Millis;
 use crate::packed::{Header, Packed};
 use crate::types::hash::Hash;
+use crate::types::int_len;
 use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
@@ -162,7 +163,7 @@ impl StringRef<'_> {
     /// Length of the text in bytes.
     pub fn len(&self) -> usize {
         match self {
-            StringRef::Int(number) => decimal_len(*number),
+            StringRef::Int(number) => int_len(*number),
             StringRef::Bytes(bytes) => bytes.len(),
             StringRef::Shared(bytes) => bytes.len(),
         }
@@ -181,10 +182,6 @@ impl StringRef<'_> {
             StringRef::Shared(bytes) => read(bytes),
         }
     }
-}
-
-fn decimal_len(number: i64) -> usize {
-    number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1) + usize::from(number < 0)
 }
 
 /// A borrowed value.
@@ -686,12 +683,5 @@ mod tests {
         assert_eq!((entry.key().len(), text(&entry)), (key.len(), b"v".to_vec()));
         let entry = Entry::new(&key, Set::default().into_value(), None, 0);
         assert_eq!(entry.key(), key);
-    }
-
-    #[test]
-    fn decimal_lengths() {
-        for number in [0, 7, 10, -1, -10, 99, 100, i64::MAX, i64::MIN] {
-            assert_eq!(decimal_len(number), number.to_string().len());
-        }
     }
 }

@@ -10,4 +10,5 @@ pub mod listpack;
 pub mod packed;
 pub mod shard;
 pub mod table;
+pub mod tree;
 pub mod types;

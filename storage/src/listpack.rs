@@ -4,7 +4,8 @@
 //! 0xff. An entry is its encoded value followed by the value's length written backwards, so that both directions are
 //! cheap. (Format: "Listpack specification", S. Sanfilippo.)
 
-use crate::types::{Item, parse_int};
+use crate::types::Item;
+use resplite_resp::number::parse_i64;
 use std::fmt;
 
 const HEADER: usize = 6;
@@ -190,7 +191,7 @@ impl Listpack {
     pub fn find(&self, from: Position, needle: &[u8], skip: usize) -> Option<Position> {
         let bytes = self.bytes.as_slice();
         let end = bytes.len() - 1;
-        let int = parse_int(needle);
+        let int = parse_i64(needle);
         let mut at = from.0;
         while at < end {
             let (item, size) = decode(bytes, at);
@@ -431,7 +432,7 @@ impl<'a> Encoded<'a> {
     fn of(item: Item<'a>) -> Self {
         match item {
             Item::Int(value) => Self::int(value),
-            Item::Bytes(bytes) => match parse_int(bytes) {
+            Item::Bytes(bytes) => match parse_i64(bytes) {
                 Some(value) => Self::int(value),
                 None => Self::string(bytes),
             },

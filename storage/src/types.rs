@@ -8,6 +8,7 @@ pub mod sorted_set;
 mod members;
 
 use fastrand::Rng;
+use resplite_resp::number::parse_i64;
 
 /// An element as its structure stores it: the compact encodings keep integers as integers.
 ///
@@ -52,7 +53,7 @@ impl<'a> Item<'a> {
     /// The value, if the text is exactly how a 64-bit integer is written.
     pub fn to_int(self) -> Option<i64> {
         match self {
-            Item::Bytes(bytes) => parse_int(bytes),
+            Item::Bytes(bytes) => parse_i64(bytes),
             Item::Int(value) => Some(value),
         }
     }
@@ -64,7 +65,7 @@ impl PartialEq for Item<'_> {
             (Item::Int(a), Item::Int(b)) => a == b,
             (Item::Bytes(a), Item::Bytes(b)) => a == b,
             (Item::Int(value), Item::Bytes(bytes)) | (Item::Bytes(bytes), Item::Int(value)) => {
-                parse_int(bytes) == Some(value)
+                parse_i64(bytes) == Some(value)
             }
         }
     }
@@ -137,30 +138,6 @@ impl Default for Limits {
     }
 }
 
-/// The integer whose shortest decimal text `bytes` is; `None` for any other text, `+1`, `01` and `-0` included.
-#[inline]
-pub fn parse_int(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = match bytes {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, bytes),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
-        _ => return None,
-    }
-    let mut value = 0u64;
-    for digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        // Nineteen digits always fit in 64 bits.
-        value = value * 10 + u64::from(digit);
-    }
-    if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
-}
-
 /// Digits and sign of an integer's decimal text.
 pub(crate) fn int_len(value: i64) -> usize {
     let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
@@ -227,13 +204,13 @@ impl<A: DoubleEndedIterator, B: DoubleEndedIterator<Item = A::Item>> DoubleEnded
 
 #[cfg(test)]
 mod tests {
-    use super::{Item, int_len, parse_int};
+    use super::{Item, int_len, parse_i64};
 
     #[test]
     fn only_the_shortest_text_is_an_integer() {
         for value in [0, 1, -1, 9, 10, -10, 99, i64::MAX, i64::MIN, i64::MAX - 1, i64::MIN + 1] {
             let text = value.to_string();
-            assert_eq!(parse_int(text.as_bytes()), Some(value));
+            assert_eq!(parse_i64(text.as_bytes()), Some(value));
             assert_eq!(int_len(value), text.len());
             assert!(Item::Int(value) == text.as_bytes());
         }
@@ -251,7 +228,7 @@ mod tests {
             "-9223372036854775809",
             "99999999999999999999",
         ] {
-            assert_eq!(parse_int(text.as_bytes()), None, "{text}");
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text}");
         }
     }
 }

@@ -13,8 +13,22 @@ use resplite_storage::types::Item;
 use resplite_storage::types::hash::Hash;
 
 pub(crate) const COMMANDS: &[Command] = &[
-    HSET, HMSET, HSETNX, HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS, HDEL, HINCRBY, HINCRBYFLOAT,
-    HRANDFIELD, HSCAN,
+    HSET,
+    HMSET,
+    HSETNX,
+    HGET,
+    HMGET,
+    HGETALL,
+    HKEYS,
+    HVALS,
+    HLEN,
+    HSTRLEN,
+    HEXISTS,
+    HDEL,
+    HINCRBY,
+    HINCRBYFLOAT,
+    HRANDFIELD,
+    HSCAN,
 ];
 
 const fn read(name: &'static str, handler: Handler) -> Command {

@@ -290,9 +290,8 @@ fn lpos(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut at = 3;
     while let Some(word) = args.get(at) {
         let Some(value) = args.get(at + 1) else { return Err(CommandError::SYNTAX) };
-        let natural = |error: CommandError| {
-            number::parse_i64(value).and_then(|value| usize::try_from(value).ok()).ok_or(error)
-        };
+        let natural =
+            |error: CommandError| number::parse_i64(value).and_then(|value| usize::try_from(value).ok()).ok_or(error);
         match word {
             word if is(word, "rank") => {
                 rank = int(value)?;
@@ -375,7 +374,7 @@ fn move_element(
     if source == destination {
         // In one change: a list of one element must not vanish between the two halves, its deadline with it.
         ctx.update(source, |list: &mut List| {
-            if let Some(element) = list.pop(from, &limits, Item::to_vec) {
+            if let Some(element) = list.pop(from, &limits, |element: Item<'_>| element.to_vec()) {
                 list.push(to, &element, &limits);
                 out.bulk(&element);
             }
@@ -383,7 +382,9 @@ fn move_element(
         })?;
         return Ok(());
     }
-    let taken = ctx.update(source, |list: &mut List| Edit::changed(list.pop(from, &limits, Item::to_vec)))?;
+    let taken = ctx.update(source, |list: &mut List| {
+        Edit::changed(list.pop(from, &limits, |element: Item<'_>| element.to_vec()))
+    })?;
     let Some(element) = taken.flatten() else {
         out.nil();
         return Ok(());

@@ -9,12 +9,27 @@ use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::shard::Edit;
-use resplite_storage::types::set::Set;
 use resplite_storage::types::Item;
+use resplite_storage::types::set::Set;
 
 pub(crate) const COMMANDS: &[Command] = &[
-    SADD, SREM, SISMEMBER, SMISMEMBER, SCARD, SMEMBERS, SPOP, SRANDMEMBER, SMOVE, SINTER, SINTERCARD, SINTERSTORE,
-    SUNION, SUNIONSTORE, SDIFF, SDIFFSTORE, SSCAN,
+    SADD,
+    SREM,
+    SISMEMBER,
+    SMISMEMBER,
+    SCARD,
+    SMEMBERS,
+    SPOP,
+    SRANDMEMBER,
+    SMOVE,
+    SINTER,
+    SINTERCARD,
+    SINTERSTORE,
+    SUNION,
+    SUNIONSTORE,
+    SDIFF,
+    SDIFFSTORE,
+    SSCAN,
 ];
 
 const fn read(name: &'static str, handler: Handler) -> Command {
@@ -100,8 +115,7 @@ fn scard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     Ok(())
 }
 
-const SMEMBERS: Command =
-    read("smembers", smembers).arity(2).key(usage::READ, 1).doc("All members.").syntax("key");
+const SMEMBERS: Command = read("smembers", smembers).arity(2).key(usage::READ, 1).doc("All members.").syntax("key");
 
 fn smembers(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     match ctx.read::<Set>(&args[1])? {
@@ -146,11 +160,8 @@ fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     Ok(())
 }
 
-const SRANDMEMBER: Command = read("srandmember", srandmember)
-    .arity(-2)
-    .key(usage::READ, 1)
-    .doc("Members by chance.")
-    .syntax("key [count]");
+const SRANDMEMBER: Command =
+    read("srandmember", srandmember).arity(-2).key(usage::READ, 1).doc("Members by chance.").syntax("key [count]");
 
 fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut chance = ctx.chance();

@@ -9,7 +9,6 @@ use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
 use resplite_storage::shard::{Edit, Expiry, NewString};
-use resplite_storage::types::parse_int;
 
 pub(crate) const COMMANDS: &[Command] = &[
     GET,
@@ -452,7 +451,7 @@ fn add(ctx: &mut Ctx<'_>, key: &[u8], by: i64, out: &mut Reply) -> CmdResult {
         let sum = entry.string().ok_or(CommandError::WRONG_TYPE).and_then(|value| {
             let number = match value {
                 resplite_storage::entry::StringRef::Int(number) => number,
-                text => text.with_bytes(parse_int).ok_or(CommandError::NOT_INTEGER)?,
+                text => text.with_bytes(number::parse_i64).ok_or(CommandError::NOT_INTEGER)?,
             };
             number.checked_add(by).ok_or(CommandError::OVERFLOW)
         });

@@ -2,9 +2,10 @@
 
 mod quicklist;
 
-pub use quicklist::Node;
+use quicklist::Node;
+pub use resplite_resp::number::parse_i64;
 
-use super::{Item, Limits, OneOf, parse_int};
+use super::{Item, Limits, OneOf};
 use crate::listpack::{Listpack, Position};
 use quicklist::Quicklist;
 use std::collections::vec_deque;
@@ -411,7 +412,7 @@ struct Needle<'a> {
 
 impl<'a> Needle<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Needle { bytes, int: parse_int(bytes) }
+        Needle { bytes, int: parse_i64(bytes) }
     }
 
     #[inline]

@@ -58,13 +58,13 @@ impl<H: Keyed> Members<H> {
 
     #[inline]
     pub(super) fn get(&self, key: &[u8]) -> Option<&Packed<H>> {
-        self.table.find(self.hash(key), |entry| key_of(entry) == key)
+        self.get_hashed(self.hash(key), key)
     }
 
-    /// As `contains`, for a caller that needs the hash again.
+    /// As `get`, for a caller that needs the hash again.
     #[inline]
-    pub(super) fn contains_hashed(&self, hash: u64, key: &[u8]) -> bool {
-        self.table.find(hash, |entry| key_of(entry) == key).is_some()
+    pub(super) fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<&Packed<H>> {
+        self.table.find(hash, |entry| key_of(entry) == key)
     }
 
     #[inline]
@@ -75,7 +75,17 @@ impl<H: Keyed> Members<H> {
     /// As `get`, to change the entry; the key must stay as it is. `None` if there is none.
     #[inline]
     pub(super) fn update<R>(&mut self, key: &[u8], change: impl FnOnce(&mut Packed<H>) -> R) -> Option<R> {
-        let hash = self.hash(key);
+        self.update_hashed(self.hash(key), key, change)
+    }
+
+    /// As `update`, for a caller that has the hash.
+    #[inline]
+    pub(super) fn update_hashed<R>(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        change: impl FnOnce(&mut Packed<H>) -> R,
+    ) -> Option<R> {
         let entry = self.table.find_mut(hash, |entry| key_of(entry) == key)?;
         let before = entry.heap_bytes();
         let result = change(entry);
@@ -90,6 +100,20 @@ impl<H: Keyed> Members<H> {
         self.table.insert(hash, entry, |entry| hash_of(seed, key_of(entry)));
     }
 
+    #[inline]
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Removes the entry with this key that lies at this address.
+    pub(super) fn remove_at(&mut self, key: &[u8], address: *const u8) -> Option<Packed<H>> {
+        let (seed, hash) = (self.seed, self.hash(key));
+        let entry =
+            self.table.remove(hash, |entry| entry.address() == address, |entry| hash_of(seed, key_of(entry)))?;
+        self.entry_bytes -= entry.heap_bytes();
+        Some(entry)
+    }
+
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<Packed<H>> {
         let (seed, hash) = (self.seed, self.hash(key));
         let entry = self.table.remove(hash, |entry| key_of(entry) == key, |entry| hash_of(seed, key_of(entry)))?;
@@ -100,6 +124,7 @@ impl<H: Keyed> Members<H> {
     /// Takes out an entry by chance.
     pub(super) fn pop_random(&mut self, rng: &mut Rng) -> Option<Packed<H>> {
         let (seed, entry) = (self.seed, self.random(rng)?);
+        // By address: the key cannot be borrowed from the entry while the table changes.
         let (hash, address) = (self.hash(key_of(entry)), entry.address());
         let entry =
             self.table.remove(hash, |entry| entry.address() == address, |entry| hash_of(seed, key_of(entry)))?;

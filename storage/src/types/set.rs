@@ -1,11 +1,12 @@
 //! The set type: an intset or a listpack while small, a table after that; also union, intersection and difference.
 
 use super::members::{Keyed, Members, length};
-use super::{Item, Limits, OneOf, choose, int_len, parse_int};
+use super::{Item, Limits, OneOf, choose, int_len};
 use crate::intset::Intset;
 use crate::listpack::Listpack;
 use crate::packed::{Header, Packed};
 use fastrand::Rng;
+use resplite_resp::number::parse_i64;
 
 /// An intset never grows beyond this, whatever the limits say: its length has to fit the header.
 const MAX_INTSET: usize = 1 << 30;
@@ -126,7 +127,7 @@ impl Set {
     #[inline]
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.repr {
-            Repr::Intset(intset) => parse_int(member).is_some_and(|value| intset.contains(value)),
+            Repr::Intset(intset) => parse_i64(member).is_some_and(|value| intset.contains(value)),
             Repr::Listpack(listpack) => listpack.find(listpack.start(), member, 0).is_some(),
             Repr::Table(table) => table.contains(member),
         }
@@ -145,7 +146,7 @@ impl Set {
     pub fn expect(&mut self, added: usize, first: &[u8], limits: &Limits) {
         let is_new = self.is_empty();
         let fits = match &self.repr {
-            Repr::Intset(_) if is_new && parse_int(first).is_none() => false,
+            Repr::Intset(_) if is_new && parse_i64(first).is_none() => false,
             Repr::Intset(_) => added <= limits.set_max_intset_entries,
             Repr::Listpack(_) => added <= limits.set_max_listpack_entries,
             Repr::Table(_) => true,
@@ -201,7 +202,7 @@ impl Set {
     /// Removes a member; returns whether it existed.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.repr {
-            Repr::Intset(intset) => parse_int(member).is_some_and(|value| intset.remove(value)),
+            Repr::Intset(intset) => parse_i64(member).is_some_and(|value| intset.remove(value)),
             Repr::Listpack(listpack) => {
                 let Some(at) = listpack.find(listpack.start(), member, 0) else { return false };
                 listpack.remove(at, 1);
@@ -449,7 +450,7 @@ fn item(entry: &Packed<Member>) -> Item<'_> {
 #[inline]
 fn insert_in_table(table: &mut Members<Member>, member: &[u8]) -> bool {
     let hash = table.hash(member);
-    if table.contains_hashed(hash, member) {
+    if table.get_hashed(hash, member).is_some() {
         return false;
     }
     insert_new(table, hash, member);
