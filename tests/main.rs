@@ -1,5 +1,7 @@
 //! The integration tests, one binary: everything as users meet it, over sockets or in process.
 
+#![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
+
 mod support;
 
 mod commands;

@@ -151,15 +151,25 @@ impl<'a> Ctx<'a> {
         &mut self,
         keys: impl Iterator<Item = &'k [u8]> + Clone,
     ) -> CmdResult<Vec<Option<&T>>> {
+        let typed = |entry: Option<&'_ Entry>| entry.is_none_or(|entry| T::of(entry).is_some());
+        let entries = self.entries(keys);
+        if !entries.iter().all(|entry| typed(*entry)) {
+            return Err(CommandError::WRONG_TYPE);
+        }
+        Ok(entries.into_iter().map(|entry| entry.and_then(T::of)).collect())
+    }
+
+    /// The entries of several keys, whatever their types; counts as reads.
+    pub(crate) fn entries<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]> + Clone) -> Vec<Option<&Entry>> {
         for key in keys.clone() {
-            self.read::<T>(key)?;
+            self.entry(key);
         }
         let this = &*self;
         let look = |key| {
             let at = this.at(key);
-            this.locked.shard_ref(at.hash).look(at).and_then(T::of)
+            this.locked.shard_ref(at.hash).look(at)
         };
-        Ok(keys.map(look).collect())
+        keys.map(look).collect()
     }
 
     /// A string to look at; `None` if there is no such key.

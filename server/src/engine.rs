@@ -266,10 +266,16 @@ impl Engine {
                 out.simple("QUEUED");
             }
             Ok(command) => {
-                let locked = self.lock(session, command, args, prepared.hash);
+                let mut hash = prepared.hash;
+                let key = usize::from(command.single_key);
+                // A subcommand was not known when its container was prepared.
+                if key != 0 && prepared.command.is_none_or(|prepared| !std::ptr::eq(prepared, command)) {
+                    hash = self.keyspace.hash(&args[key]);
+                }
+                let locked = self.lock(session, command, args, hash);
                 let mut ctx = Ctx::new(self, session, locked, command, micros);
-                if command.single_key != 0 {
-                    ctx.remember_hash(&args[usize::from(command.single_key)], prepared.hash);
+                if key != 0 {
+                    ctx.remember_hash(&args[key], hash);
                 }
                 ctx.run(command, args, out);
             }

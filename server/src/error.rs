@@ -63,6 +63,15 @@ texts! {
     RANK_MIN = "ERR value is out of range";
     NEGATIVE_COUNT = "ERR COUNT can't be negative";
     NEGATIVE_MAXLEN = "ERR MAXLEN can't be negative";
+    XX_AND_NX = "ERR XX and NX options at the same time are not compatible";
+    GT_LT_AND_NX = "ERR GT, LT, and/or NX options at the same time are not compatible";
+    INCR_PAIRS = "ERR INCR option supports a single increment-element pair";
+    SCORE_NAN = "ERR resulting score is not a number (NaN)";
+    MIN_MAX_NOT_FLOAT = "ERR min or max is not a float";
+    MIN_MAX_NOT_LEX = "ERR min or max not valid string range item";
+    LIMIT_WITHOUT_BY = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
+    WITHSCORES_BYLEX = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+    WEIGHT_NOT_FLOAT = "ERR weight value is not a float";
     NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
     GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
     NO_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
@@ -107,6 +116,11 @@ impl CommandError {
     pub(crate) fn unknown_subcommand(container: &str, given: &[u8]) -> Self {
         let given = String::from_utf8_lossy(&given[..given.len().min(128)]);
         Self::text(format!("ERR unknown subcommand '{given}'. Try {} HELP.", container.to_uppercase()))
+    }
+
+    /// An operation on several sorted sets without any.
+    pub(crate) fn no_input_keys(command: &str) -> Self {
+        Self::text(format!("ERR at least 1 input key is needed for '{command}' command"))
     }
 
     /// An expiry that is not positive or too large; `command` in lower case.
