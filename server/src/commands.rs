@@ -28,6 +28,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     hash::COMMANDS,
     list::COMMANDS,
     set::COMMANDS,
+    sorted_set::COMMANDS,
     transaction::COMMANDS,
     server::COMMANDS,
 ];
