@@ -16,8 +16,43 @@ use resplite_storage::entry::{Collection, Entry, StringRef, Value};
 use resplite_storage::keyspace::Locked;
 use resplite_storage::shard::{Edit, Expiry, KeyRef, NewString, Shard};
 use resplite_storage::types::Limits;
+use smallvec::SmallVec;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// The hashes of a command's keys, computed once, found again by where the key lies.
+#[derive(Default)]
+pub(crate) struct KeyHashes {
+    list: SmallVec<[(*const [u8], u64); 2]>,
+    /// Where the next search begins: handlers take their keys in order.
+    next: Cell<usize>,
+}
+
+impl KeyHashes {
+    #[inline]
+    pub(crate) fn add(&mut self, key: &[u8], hash: u64) {
+        self.list.push((&raw const *key, hash));
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.list.iter().map(|(_, hash)| *hash)
+    }
+
+    #[inline]
+    fn find(&self, key: &[u8]) -> Option<u64> {
+        let here = self.next.get();
+        // The same key again, or the one behind it; whoever jumps about computes the hash anew.
+        for at in [here, here + 1, 0] {
+            let Some((known, hash)) = self.list.get(at) else { continue };
+            if std::ptr::eq(*known, key) {
+                self.next.set(at);
+                return Some(*hash);
+            }
+        }
+        None
+    }
+}
 
 /// One command's view of the server while it runs, its shards locked.
 pub(crate) struct Ctx<'a> {
@@ -27,8 +62,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) command: &'static Command,
     locked: Locked<'a>,
     micros: u64,
-    /// Hash of the first key, computed when the batch was prepared, and where that key lies.
-    first_key: (*const [u8], u64),
+    /// Hashes of the keys that the locks were chosen by.
+    hashes: KeyHashes,
 }
 
 impl<'a> Ctx<'a> {
@@ -38,14 +73,9 @@ impl<'a> Ctx<'a> {
         locked: Locked<'a>,
         command: &'static Command,
         micros: u64,
+        hashes: KeyHashes,
     ) -> Self {
-        Ctx { engine, session, command, locked, micros, first_key: (&raw const b""[..], 0) }
-    }
-
-    /// Tells the hash of a key that the handler will ask for.
-    #[inline]
-    pub(crate) fn remember_hash(&mut self, key: &[u8], hash: u64) {
-        self.first_key = (&raw const *key, hash);
+        Ctx { engine, session, command, locked, micros, hashes }
     }
 
     /// Runs a handler; a failed one leaves nothing of its reply behind but the error.
@@ -112,10 +142,10 @@ impl<'a> Ctx<'a> {
     /// Names a key of any database.
     #[inline]
     pub(crate) fn at_db<'k>(&self, db: usize, key: &'k [u8]) -> KeyRef<'k> {
-        if std::ptr::eq(self.first_key.0, key) {
-            return KeyRef { db, hash: self.first_key.1, key };
+        match self.hashes.find(key) {
+            Some(hash) => KeyRef { db, hash, key },
+            None => self.locked.key(db, key),
         }
-        self.locked.key(db, key)
     }
 
     #[inline]

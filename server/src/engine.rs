@@ -2,7 +2,7 @@
 
 use crate::command::{self, Command, Flags, Locks};
 use crate::config::Settings;
-use crate::context::Ctx;
+use crate::context::{Ctx, KeyHashes};
 use crate::error::CommandError;
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
@@ -266,17 +266,15 @@ impl Engine {
                 out.simple("QUEUED");
             }
             Ok(command) => {
-                let mut hash = prepared.hash;
+                let mut hashes = KeyHashes::default();
                 let key = usize::from(command.single_key);
-                // A subcommand was not known when its container was prepared.
-                if key != 0 && prepared.command.is_none_or(|prepared| !std::ptr::eq(prepared, command)) {
-                    hash = self.keyspace.hash(&args[key]);
-                }
-                let locked = self.lock(session, command, args, hash);
-                let mut ctx = Ctx::new(self, session, locked, command, micros);
                 if key != 0 {
-                    ctx.remember_hash(&args[key], hash);
+                    // A subcommand was not known when its container was prepared.
+                    let known = prepared.command.is_some_and(|prepared| std::ptr::eq(prepared, command));
+                    hashes.add(&args[key], if known { prepared.hash } else { self.keyspace.hash(&args[key]) });
                 }
+                let locked = self.lock(session, command, args, &mut hashes);
+                let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
                 ctx.run(command, args, out);
             }
             Err(error) => {
@@ -333,6 +331,7 @@ impl Engine {
         session.record.queued.store(transaction.queue.len() as i64, Ordering::Relaxed);
     }
 
+    /// Adds what a queued command will need to what EXEC locks.
     fn add_shards(&self, command: &Command, args: Args<'_>, shards: &mut ShardSet) {
         if command.locks == Locks::All {
             *shards = ShardSet::All;
@@ -341,26 +340,36 @@ impl Engine {
         command.for_each_key(args, |index| shards.add(self.keyspace.shard_of(self.keyspace.hash(&args[index]))));
     }
 
+    /// Locks what the command needs; the hashes that this takes are kept in `hashes`.
     #[inline]
-    fn lock(&self, session: &Session, command: &Command, args: Args<'_>, hash: u64) -> Locked<'_> {
-        if command.single_key != 0 {
+    fn lock(&self, session: &Session, command: &Command, args: Args<'_>, hashes: &mut KeyHashes) -> Locked<'_> {
+        if let (true, Some(hash)) = (command.single_key != 0, hashes.iter().next()) {
             return self.keyspace.lock_one(self.keyspace.shard_of(hash));
         }
         let mut shards = ShardSet::none();
-        if command.locks == Locks::Queue
-            && let Some(transaction) = &session.transaction
-        {
-            shards = transaction.shards.clone();
-        }
         match command.locks {
-            Locks::Keys | Locks::All => self.add_shards(command, args, &mut shards),
+            Locks::All => shards = ShardSet::All,
+            Locks::Keys => command.for_each_key(args, |index| {
+                let hash = self.keyspace.hash(&args[index]);
+                shards.add(self.keyspace.shard_of(hash));
+                hashes.add(&args[index], hash);
+            }),
             Locks::Watched | Locks::Queue => {
+                if let (Locks::Queue, Some(transaction)) = (command.locks, &session.transaction) {
+                    shards = transaction.shards.clone();
+                }
                 for (_, key) in &session.watched.keys {
                     shards.add(self.keyspace.shard_of(self.keyspace.hash(key)));
                 }
             }
         }
-        self.keyspace.lock(&shards)
+        let mut locked = self.keyspace.lock(&shards);
+        if hashes.iter().len() > 1 {
+            // As for a batch: the cache misses of several keys overlap.
+            hashes.iter().for_each(|hash| locked.shard(hash).touch_bucket(session.db, hash));
+            hashes.iter().for_each(|hash| locked.shard(hash).touch_entry(session.db, hash));
+        }
+        locked
     }
 }
 
