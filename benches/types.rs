@@ -2,6 +2,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fastrand::Rng;
+use foldhash::quality::FixedState;
 use resplite_storage::glob::{self, Case};
 use resplite_storage::listpack::Listpack;
 use resplite_storage::packed::{Header, Packed};
@@ -12,6 +13,7 @@ use resplite_storage::types::hash::Hash;
 use resplite_storage::types::list::{List, Side};
 use resplite_storage::types::set::Set;
 use resplite_storage::types::sorted_set::{AddOptions, Aggregate, ScoreBound, ScoreRange, SortedSet, Source};
+use std::hash::BuildHasher;
 use std::hint::black_box;
 
 /// Large enough that entries and leaves do not lie in the processor's caches.
@@ -40,9 +42,7 @@ fn key(number: u32) -> [u8; 12] {
 }
 
 fn mix(key: &[u8]) -> u64 {
-    let start = u64::from_le_bytes([key[4], key[5], key[6], key[7], key[8], key[9], key[10], key[11]]);
-    let mixed = (start ^ (start >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (mixed ^ (mixed >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb).rotate_left(32)
+    FixedState::with_seed(1).hash_one(key)
 }
 
 fn table(criterion: &mut Criterion) {

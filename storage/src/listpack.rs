@@ -152,6 +152,16 @@ impl Listpack {
         (position < self.end()).then(|| decode(&self.bytes, position.0).0)
     }
 
+    /// The entry at `position` and the place behind it; `None` at the end.
+    #[inline]
+    pub fn entry(&self, position: Position) -> Option<(Item<'_>, Position)> {
+        if position >= self.end() {
+            return None;
+        }
+        let (item, size) = decode(&self.bytes, position.0);
+        Some((item, Position(position.0 + size + back_len(size))))
+    }
+
     /// The place behind the entry at `position`; the end stays the end.
     #[inline]
     pub fn next(&self, position: Position) -> Position {

@@ -33,14 +33,13 @@ impl Compact {
     }
 
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
-        read_score(self.listpack.get(self.listpack.next(self.find(member)?))?)
+        let (_, after) = self.listpack.entry(self.find(member)?)?;
+        read_score(self.listpack.get(after)?)
     }
 
     /// Adds a member that is not there.
     pub(super) fn insert_new(&mut self, member: &[u8], score: f64) {
-        let new = (Item::Bytes(member), score);
-        let before = self.pairs().take_while(|pair| compare(*pair, new) == Ordering::Less).count();
-        let at = self.place(before);
+        let at = self.place_of(member, score);
         let at = self.listpack.insert(at, member);
         match ScoreText::of(score) {
             ScoreText::Int(value) => self.listpack.insert(at, value),
@@ -74,6 +73,20 @@ impl Compact {
 
     pub(super) fn pairs(&self) -> Pairs<'_> {
         Pairs { items: self.listpack.iter() }
+    }
+
+    /// Where a new member belongs: before the first that comes after it.
+    fn place_of(&self, member: &[u8], score: f64) -> Position {
+        let mut at = self.listpack.start();
+        while let Some((other, after)) = self.listpack.entry(at) {
+            let Some((other_score, next)) = self.listpack.entry(after) else { break };
+            let other_score = read_score(other_score).unwrap_or(score);
+            if other_score > score || (other_score == score && other.with_bytes(|other| other > member)) {
+                break;
+            }
+            at = next;
+        }
+        at
     }
 
     fn find(&self, member: &[u8]) -> Option<Position> {

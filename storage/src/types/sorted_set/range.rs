@@ -183,9 +183,18 @@ fn parse_hexadecimal(text: &str) -> Option<f64> {
             scale += if is_fraction { 0 } else { 4 };
         }
     }
-    // Two steps, because the power alone may be out of range where the product is not.
-    let power = |scale: i64| 2f64.powi(scale.clamp(-2200, 2200) as i32);
-    Some(sign * (bits as f64) * power(scale / 2) * power(scale - scale / 2))
+    Some(sign * scaled(bits as f64, scale))
+}
+
+/// The value times two to the power of `scale`, in steps that are themselves exact powers.
+fn scaled(value: f64, scale: i64) -> f64 {
+    let (mut value, mut left) = (value, scale.clamp(-2200, 2200));
+    while left != 0 {
+        let step = left.clamp(-1022, 1023);
+        value *= f64::from_bits(((step + 1023) as u64) << 52);
+        left -= step;
+    }
+    value
 }
 
 fn parse_exponent(text: &str) -> Option<i32> {
