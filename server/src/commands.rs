@@ -1,6 +1,11 @@
 //! The commands, a file per family; each command is one constant above its handler.
 
+pub(crate) mod client;
+pub(crate) mod command;
+pub(crate) mod config;
 pub(crate) mod connection;
+pub(crate) mod debug;
+pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod server;
 pub(crate) mod string;
@@ -16,8 +21,18 @@ use resplite_storage::entry::StringRef;
 use resplite_storage::types::Item;
 
 /// All families.
-pub(crate) const FAMILIES: &[&[Command]] =
-    &[connection::COMMANDS, keys::COMMANDS, server::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+pub(crate) const FAMILIES: &[&[Command]] = &[
+    connection::COMMANDS,
+    client::COMMANDS,
+    keys::COMMANDS,
+    string::COMMANDS,
+    transaction::COMMANDS,
+    server::COMMANDS,
+    config::COMMANDS,
+    info::COMMANDS,
+    command::COMMANDS,
+    debug::COMMANDS,
+];
 
 /// An argument as an integer.
 pub(crate) fn int(arg: &[u8]) -> CmdResult<i64> {

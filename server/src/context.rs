@@ -16,7 +16,6 @@ use resplite_storage::keyspace::Locked;
 use resplite_storage::shard::{Edit, Expiry, KeyRef, NewString, Shard};
 use resplite_storage::types::{Limits, parse_int};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// One command's view of the server while it runs, its shards locked.
 pub(crate) struct Ctx<'a> {
@@ -55,7 +54,7 @@ impl<'a> Ctx<'a> {
         if let Err(error) = (command.handler)(self, args, out) {
             out.rollback(start);
             out.error(error.as_str());
-            self.engine.stats.errors.fetch_add(1, Ordering::Relaxed);
+            self.engine.stats.count_error(error.as_str());
         }
     }
 

@@ -50,7 +50,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// What the operating system says, without its number.
-pub(super) fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),
@@ -134,7 +134,8 @@ fn expand_part(dir: PathBuf, name: &str, wild: bool) -> Vec<PathBuf> {
         entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
     names.retain(|entry| {
         // As in a shell, hidden files want their dot to be written.
-        entry.starts_with('.') == name.starts_with('.') && glob::matches(name.as_bytes(), entry.as_bytes(), Case::Sensitive)
+        entry.starts_with('.') == name.starts_with('.')
+            && glob::matches(name.as_bytes(), entry.as_bytes(), Case::Sensitive)
     });
     names.sort();
     names.into_iter().map(|name| dir.join(name)).collect()
@@ -243,7 +244,10 @@ mod tests {
              Bad directive or wrong number of arguments"
         );
         assert!(failed("port \"1").ends_with("Unbalanced quotes in configuration line"));
-        assert_eq!(failed("include /no/such/file"), "can't open config file '/no/such/file': No such file or directory");
+        assert_eq!(
+            failed("include /no/such/file"),
+            "can't open config file '/no/such/file': No such file or directory"
+        );
     }
 
     #[test]

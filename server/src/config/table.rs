@@ -34,14 +34,38 @@ enum Unit {
 
 /// What values a setting has and where they are kept.
 enum Kind {
-    Switch { get: fn(&Settings) -> bool, set: fn(&mut Settings, bool) },
-    Number { unit: Unit, min: i128, max: i128, get: fn(&Settings) -> i128, set: fn(&mut Settings, i128) },
-    Choice { words: &'static [&'static str], get: fn(&Settings) -> usize, set: fn(&mut Settings, usize) },
-    Text { get: fn(&Settings) -> String, set: fn(&mut Settings, &str) -> Result<(), String> },
+    Switch {
+        get: fn(&Settings) -> bool,
+        set: fn(&mut Settings, bool),
+    },
+    Number {
+        unit: Unit,
+        min: i128,
+        max: i128,
+        get: fn(&Settings) -> i128,
+        set: fn(&mut Settings, i128),
+    },
+    Choice {
+        words: &'static [&'static str],
+        get: fn(&Settings) -> usize,
+        set: fn(&mut Settings, usize),
+    },
+    Text {
+        get: fn(&Settings) -> String,
+        set: fn(&mut Settings, &str) -> Result<(), String>,
+    },
     /// Several words; `per_line` of them make a line of the configuration file, 0 is all.
-    Words { per_line: usize, get: fn(&Settings) -> String, set: fn(&mut Settings, &[&str]) -> Result<(), String> },
+    Words {
+        per_line: usize,
+        get: fn(&Settings) -> String,
+        set: fn(&mut Settings, &[&str]) -> Result<(), String>,
+    },
     /// A part of Redis that is not here: the one value that says so is accepted, in one of its spellings.
-    Absent { value: &'static str, spellings: &'static [&'static str], others: Others },
+    Absent {
+        value: &'static str,
+        spellings: &'static [&'static str],
+        others: Others,
+    },
 }
 
 /// What is said of the values of an absent part.
@@ -84,34 +108,53 @@ pub(crate) const SETTINGS: &[Setting] = &[
     choice("loglevel", LEVELS, |s| s.loglevel as usize, |s, v| s.loglevel = LEVEL_OF[v]),
     text("pidfile", |s| s.pidfile.clone(), |s, v| keep(&mut s.pidfile, v)).at_start(),
     switch("daemonize", |s| s.daemonize, |s, v| s.daemonize = v).at_start(),
-    choice("enable-debug-command", DEBUG, |s| s.enable_debug_command as usize, |s, v| {
-        s.enable_debug_command = DEBUG_OF[v];
-    })
+    choice(
+        "enable-debug-command",
+        DEBUG,
+        |s| s.enable_debug_command as usize,
+        |s, v| {
+            s.enable_debug_command = DEBUG_OF[v];
+        },
+    )
     .at_start(),
     memory("maxmemory", 0, u64::MAX as i128, |s| i128::from(s.maxmemory), |s, v| s.maxmemory = v as u64),
     absent("maxmemory-policy", "noeviction", &["noeviction"], Others::Words(POLICIES)),
-    memory("proto-max-bulk-len", MEGABYTE, LONG, |s| i128::from(s.proto_max_bulk_len), |s, v| {
-        s.proto_max_bulk_len = v as u64;
-    }),
-    memory("client-query-buffer-limit", MEGABYTE, LONG, |s| i128::from(s.client_query_buffer_limit), |s, v| {
-        s.client_query_buffer_limit = v as u64;
-    }),
+    memory(
+        "proto-max-bulk-len",
+        MEGABYTE,
+        LONG,
+        |s| i128::from(s.proto_max_bulk_len),
+        |s, v| {
+            s.proto_max_bulk_len = v as u64;
+        },
+    ),
+    memory(
+        "client-query-buffer-limit",
+        MEGABYTE,
+        LONG,
+        |s| i128::from(s.client_query_buffer_limit),
+        |s, v| {
+            s.client_query_buffer_limit = v as u64;
+        },
+    ),
     words("client-output-buffer-limit", 4, output_limits, set_output_limits),
-    limit_row!("hash-max-listpack-entries", hash_max_listpack_entries)
-    .alias("hash-max-ziplist-entries"),
-    limit_row!("hash-max-listpack-value", hash_max_listpack_value)
-        .alias("hash-max-ziplist-value"),
-    number("list-max-listpack-size", i32::MIN as i128, INT, |s| i128::from(s.types.list_max_listpack_size), |s, v| {
-        s.types.list_max_listpack_size = v as i32;
-    })
+    limit_row!("hash-max-listpack-entries", hash_max_listpack_entries).alias("hash-max-ziplist-entries"),
+    limit_row!("hash-max-listpack-value", hash_max_listpack_value).alias("hash-max-ziplist-value"),
+    number(
+        "list-max-listpack-size",
+        i32::MIN as i128,
+        INT,
+        |s| i128::from(s.types.list_max_listpack_size),
+        |s, v| {
+            s.types.list_max_listpack_size = v as i32;
+        },
+    )
     .alias("list-max-ziplist-size"),
     limit_row!("set-max-intset-entries", set_max_intset_entries),
     limit_row!("set-max-listpack-entries", set_max_listpack_entries),
     limit_row!("set-max-listpack-value", set_max_listpack_value),
-    limit_row!("zset-max-listpack-entries", zset_max_listpack_entries)
-    .alias("zset-max-ziplist-entries"),
-    limit_row!("zset-max-listpack-value", zset_max_listpack_value)
-        .alias("zset-max-ziplist-value"),
+    limit_row!("zset-max-listpack-entries", zset_max_listpack_entries).alias("zset-max-ziplist-entries"),
+    limit_row!("zset-max-listpack-value", zset_max_listpack_value).alias("zset-max-ziplist-value"),
     absent("save", "", &[""], Others::Any),
     absent("appendonly", "no", &["no"], Others::Switch).at_start(),
     absent("appendfsync", "everysec", &["everysec"], Others::Words(&["everysec", "always", "no"])),
@@ -273,9 +316,9 @@ fn number_in(word: &str, unit: Unit, min: i128, max: i128) -> Result<i128, Strin
             .map(i128::from)
             .ok_or("argument couldn't be parsed into an integer")?,
         Unit::Memory => parse_memory(word).map(i128::from).ok_or("argument must be a memory value")?,
-        Unit::Octal => {
-            u32::from_str_radix(word, 8).map(i128::from).map_err(|_| "argument couldn't be parsed as an octal number")?
-        }
+        Unit::Octal => u32::from_str_radix(word, 8)
+            .map(i128::from)
+            .map_err(|_| "argument couldn't be parsed as an octal number")?,
     };
     if !(min..=max).contains(&number) {
         return Err(match unit {
@@ -316,7 +359,8 @@ fn set_dir(settings: &mut Settings, dir: &str) -> Result<(), String> {
 const CLASSES: [&str; 3] = ["normal", "slave", "pubsub"];
 
 fn output_limits(settings: &Settings) -> String {
-    let shown = |(class, limit): (&str, &OutputLimit)| format!("{class} {} {} {}", limit.hard, limit.soft, limit.soft_seconds);
+    let shown =
+        |(class, limit): (&str, &OutputLimit)| format!("{class} {} {} {}", limit.hard, limit.soft, limit.soft_seconds);
     let shown: Vec<String> = CLASSES.into_iter().zip(&settings.client_output_buffer_limit).map(shown).collect();
     shown.join(" ")
 }

@@ -20,7 +20,8 @@ fn split_one(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     while let Some(&byte) = text.get(at) {
         match byte {
             b'"' | b'\'' => {
-                let (quoted, len) = if byte == b'"' { double_quoted(&text[at..])? } else { single_quoted(&text[at..])? };
+                let (quoted, len) =
+                    if byte == b'"' { double_quoted(&text[at..])? } else { single_quoted(&text[at..])? };
                 word.extend_from_slice(&quoted);
                 let behind = &text[at + len..];
                 let ends = behind.first().is_none_or(u8::is_ascii_whitespace);
@@ -159,7 +160,8 @@ mod tests {
 
     #[test]
     fn sizes_have_units() {
-        for (text, bytes) in [("1k", 1000), ("1KB", 1024), ("2m", 2_000_000), ("2Mb", 2 << 20), ("3gB", 3 << 30), ("7b", 7)]
+        for (text, bytes) in
+            [("1k", 1000), ("1KB", 1024), ("2m", 2_000_000), ("2Mb", 2 << 20), ("3gB", 3 << 30), ("7b", 7)]
         {
             assert_eq!(parse_memory(text), Some(bytes), "{text}");
         }
