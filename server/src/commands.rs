@@ -1,7 +1,12 @@
 //! The commands, a file per family; each command is one constant above its handler.
 
+pub(crate) mod client;
+pub(crate) mod command;
+pub(crate) mod config;
 pub(crate) mod connection;
+pub(crate) mod debug;
 pub(crate) mod hash;
+pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod server;
@@ -23,6 +28,7 @@ use resplite_storage::types::Item;
 /// All families.
 pub(crate) const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
+    client::COMMANDS,
     keys::COMMANDS,
     string::COMMANDS,
     hash::COMMANDS,
@@ -31,6 +37,10 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     sorted_set::COMMANDS,
     transaction::COMMANDS,
     server::COMMANDS,
+    config::COMMANDS,
+    info::COMMANDS,
+    command::COMMANDS,
+    debug::COMMANDS,
 ];
 
 /// An argument as an integer.

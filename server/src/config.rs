@@ -1,6 +1,13 @@
-//! The settings: one row each, from which redis.conf parsing, CONFIG GET and CONFIG SET follow; no files, no sockets.
+//! The settings of a server and their defaults; their rows are in `config/table.rs`, configuration files in `config/file.rs`.
+
+pub(crate) mod file;
+pub(crate) mod table;
+pub(crate) mod words;
+
+pub use file::ConfigError;
 
 use resplite_storage::types::Limits as TypeLimits;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Output limits of one class of clients.
@@ -68,7 +75,7 @@ pub struct Settings {
     pub io_threads: usize,
     /// Password of the default user, or empty.
     pub requirepass: String,
-    /// Data directory as given; empty while none was given.
+    /// Directory in which relative file names are looked up, as an absolute path; empty is the current directory.
     pub dir: String,
     /// Log file, or empty for standard output.
     pub logfile: String,
@@ -88,7 +95,9 @@ pub struct Settings {
     pub enable_debug_command: DebugAccess,
     /// File that receives the process id, or empty.
     pub pidfile: String,
-    /// Configuration file that was read, or empty; CONFIG REWRITE writes it.
+    /// Whether the process detaches from its terminal; only the binary can.
+    pub daemonize: bool,
+    /// Absolute path of the configuration file that was read, or empty; CONFIG REWRITE writes it.
     pub config_file: String,
 }
 
@@ -121,6 +130,7 @@ impl Default for Settings {
             types: TypeLimits::default(),
             enable_debug_command: DebugAccess::No,
             pidfile: String::new(),
+            daemonize: false,
             config_file: String::new(),
         }
     }
@@ -130,14 +140,46 @@ impl Settings {
     /// Sets one setting from the words behind its name, as a line of a configuration file does.
     ///
     /// # Errors
-    /// The name is unknown or a word is not one of its values.
+    /// The name is unknown or a word is not one of its values; nothing has changed then.
     pub fn apply(&mut self, name: &str, words: &[&str]) -> Result<(), String> {
-        match (name, words) {
-            ("port", [port]) => self.port = Some(port.parse().map_err(|_| "bad port".to_owned())?),
-            ("io-threads", [n]) => self.io_threads = n.parse().map_err(|_| "bad".to_owned())?,
-            _ => {}
-        }
+        let setting = table::find(name).ok_or("Bad directive or wrong number of arguments")?;
+        setting.set(self, words)
+    }
+
+    /// The value of a setting as CONFIG GET shows it; `None` if there is no such setting.
+    ///
+    /// ```
+    /// let mut settings = resplite::config::Settings::default();
+    /// settings.apply("maxmemory", &["6mb"])?;
+    /// assert_eq!(settings.value("maxmemory").as_deref(), Some("6291456"));
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn value(&self, name: &str) -> Option<String> {
+        table::find(name).map(|setting| setting.value(self))
+    }
+
+    /// Reads a configuration file and remembers its path for CONFIG REWRITE.
+    ///
+    /// # Errors
+    /// The file or one that it includes cannot be read, or a line of it is wrong; the lines before have been applied.
+    pub fn read_file(&mut self, path: impl AsRef<Path>) -> Result<(), ConfigError> {
+        file::read(self, path.as_ref())?;
+        let absolute = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().into());
+        self.config_file = absolute.to_string_lossy().into_owned();
         Ok(())
+    }
+
+    /// Reads the text of a configuration file that lies nowhere.
+    ///
+    /// # Errors
+    /// A line is wrong, or a file that it includes cannot be read; the lines before have been applied.
+    pub fn read_text(&mut self, text: &[u8]) -> Result<(), ConfigError> {
+        file::read_text(self, text)
+    }
+
+    /// Where a file that a setting names lies: relative names are meant relative to `dir`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        Path::new(&self.dir).join(name)
     }
 
     /// The idle time after which a client is disconnected, if any.

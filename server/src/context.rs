@@ -19,7 +19,6 @@ use resplite_storage::types::Limits;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// The hashes of a command's keys, computed once, found again by where the key lies.
 #[derive(Default)]
@@ -86,7 +85,7 @@ impl<'a> Ctx<'a> {
         if let Err(error) = (command.handler)(self, args, out) {
             out.rollback(start);
             out.error(error.as_str());
-            self.engine.stats.errors.fetch_add(1, Ordering::Relaxed);
+            self.engine.stats.count_error(error.as_str());
         }
     }
 

@@ -25,9 +25,63 @@ pub(crate) struct Stats {
     pub(crate) reads: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) errors: AtomicU64,
+    /// Error replies by their code.
+    pub(crate) errors_by_code: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
     pub(crate) query_limit_disconnections: AtomicU64,
     pub(crate) output_limit_disconnections: AtomicU64,
 }
+
+/// Codes that are counted apart; error texts can come from clients, and their number must not grow without bound.
+const MOST_ERROR_CODES: usize = 128;
+
+impl Stats {
+    /// Counts an error reply, given its text with the code in front.
+    pub(crate) fn count_error(&self, text: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        let code = text.split(' ').next().unwrap_or_default();
+        let mut codes = self.errors_by_code.lock();
+        if let Some(count) = codes.get_mut(code) {
+            *count += 1;
+        } else if codes.len() < MOST_ERROR_CODES {
+            codes.insert(code.to_owned(), 1);
+        }
+    }
+
+    /// Sets all counters back to zero.
+    pub(crate) fn reset(&self) {
+        let Stats {
+            connections,
+            rejected,
+            commands,
+            bytes_in,
+            bytes_out,
+            reads,
+            writes,
+            errors,
+            errors_by_code,
+            query_limit_disconnections,
+            output_limit_disconnections,
+        } = self;
+        for counter in [
+            connections,
+            rejected,
+            commands,
+            bytes_in,
+            bytes_out,
+            reads,
+            writes,
+            errors,
+            query_limit_disconnections,
+            output_limit_disconnections,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        errors_by_code.lock().clear();
+    }
+}
+
+/// What the host of a server does when settings change.
+pub(crate) type SettingsHook = Box<dyn Fn(&Settings) + Send + Sync>;
 
 /// What a server is, without its sockets.
 pub(crate) struct Engine {
@@ -37,6 +91,7 @@ pub(crate) struct Engine {
     pub(crate) stats: Stats,
     settings: RwLock<Arc<Settings>>,
     settings_version: AtomicU64,
+    on_settings: std::sync::OnceLock<SettingsHook>,
     /// Seeds of chance are drawn from here.
     pub(crate) chance: parking_lot::Mutex<fastrand::Rng>,
     /// Microseconds since the epoch at which the server came up.
@@ -81,6 +136,7 @@ impl Engine {
             stats: Stats::default(),
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
+            on_settings: std::sync::OnceLock::new(),
             chance: parking_lot::Mutex::new(chance),
             run_id,
             tcp_port: AtomicUsize::new(0),
@@ -105,7 +161,26 @@ impl Engine {
         change(&mut next)?;
         *current = Arc::new(next);
         self.settings_version.fetch_add(1, Ordering::AcqRel);
+        // Under the lock, so that of two changes the later one is also heard of later.
+        if let Some(hook) = self.on_settings.get() {
+            hook(&current);
+        }
         Ok(())
+    }
+
+    /// Sets what is told of changed settings; it must not change settings itself. Only the first call counts.
+    pub(crate) fn on_settings(&self, hook: SettingsHook) {
+        let _ = self.on_settings.set(hook);
+    }
+
+    /// Gives a session the settings in force; returns whether they have changed since it saw them.
+    #[inline]
+    pub(crate) fn refresh(&self, session: &mut Session) -> bool {
+        let changed = session.settings_version != self.settings_version.load(Ordering::Acquire);
+        if changed {
+            (session.settings, session.settings_version) = self.settings();
+        }
+        changed
     }
 
     /// A session for a new client that `record` describes.
@@ -210,10 +285,10 @@ impl Engine {
             }
         }
         let record = &session.record;
-        if let Some(command) = prepared.last().and_then(|prepared| prepared.command)
-            && command.subcommands.is_empty()
-        {
-            record.set_last_command(command);
+        if let Some(command) = prepared.last().and_then(|last| last.command) {
+            let args = batch.args(prepared.len() - 1, bytes);
+            let sub = args.get(1).and_then(|name| command::find_subcommand(command, name));
+            record.set_last_command(sub.unwrap_or(command));
         }
         record.last_active.store(micros / 1000, Ordering::Relaxed);
         record.commands.fetch_add(prepared.len() as u64, Ordering::Relaxed);
@@ -281,7 +356,7 @@ impl Engine {
                 if let Some(transaction) = &mut session.transaction {
                     transaction.aborted = true;
                 }
-                self.stats.errors.fetch_add(1, Ordering::Relaxed);
+                self.stats.count_error(error.as_str());
                 out.error(error.as_str());
             }
         }
@@ -306,11 +381,10 @@ impl Engine {
         if !command.takes(args.len()) {
             return Err(CommandError::arity(command.name));
         }
-        if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
+        self.refresh(session);
+        // A password that has been taken away is asked of nobody, whenever they came.
+        if !session.authenticated && !command.flags.has(Flags::NO_AUTH) && !session.settings.requirepass.is_empty() {
             return Err(CommandError::NOAUTH);
-        }
-        if session.settings_version != self.settings_version.load(Ordering::Acquire) {
-            (session.settings, session.settings_version) = self.settings();
         }
         if command.flags.has(Flags::DENYOOM)
             && session.settings.maxmemory != 0
@@ -328,6 +402,11 @@ impl Engine {
         let Some(transaction) = &mut session.transaction else { return };
         self.add_shards(command, args, &mut transaction.shards);
         transaction.queue.push((command, args.to_owned()));
+        let record = &session.record;
+        if transaction.queue.len() == 1 {
+            record.queued_bytes.store(0, Ordering::Relaxed);
+        }
+        record.queued_bytes.fetch_add(args.byte_len(), Ordering::Relaxed);
         session.record.queued.store(transaction.queue.len() as i64, Ordering::Relaxed);
     }
 

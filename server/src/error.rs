@@ -75,6 +75,12 @@ texts! {
     NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
     GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
     NO_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    NO_SHUTDOWN = "ERR No shutdown in progress.";
+    SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
+    NO_CONFIG_FILE = "ERR The server is running without a config file";
+    NO_DEBUG = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    INVALID_CLIENT_ID = "ERR Invalid client ID";
     MAX_CLIENTS = "ERR max number of clients reached";
 }
 

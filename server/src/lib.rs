@@ -11,6 +11,7 @@ mod net;
 mod registry;
 mod server;
 mod session;
+mod usage;
 
 pub use client::Client;
 pub use resplite_resp::value::Value;

@@ -53,7 +53,7 @@ impl Network {
             stop: stop.clone(),
             threads: Vec::new(),
             addresses,
-            unixsocket: unix.is_some().then(|| PathBuf::from(&settings.unixsocket)),
+            unixsocket: unix.is_some().then(|| settings.path(&settings.unixsocket)),
         };
         let mut workers = Vec::new();
         let mut inboxes = Vec::new();
@@ -334,10 +334,11 @@ fn listen_on(name: &str, port: u16, backlog: u32) -> io::Result<Socket> {
 }
 
 fn listen_unix(settings: &Settings) -> io::Result<std::os::unix::net::UnixListener> {
-    let path = &settings.unixsocket;
+    let path = settings.path(&settings.unixsocket);
+    let path = path.as_path();
     // A socket that an earlier run left behind must not keep this one from starting.
     let _ = std::fs::remove_file(path);
-    let in_context = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));
+    let in_context = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?).map_err(in_context)?;
     socket.listen(i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX)).map_err(in_context)?;

@@ -32,6 +32,8 @@ pub(crate) struct ClientRecord {
     pub(crate) protocol: AtomicU8,
     /// Queued commands, or -1 outside of MULTI.
     pub(crate) queued: AtomicI64,
+    /// Bytes of their arguments; of the last transaction outside of MULTI.
+    pub(crate) queued_bytes: AtomicUsize,
     pub(crate) watching: AtomicU32,
     pub(crate) no_evict: AtomicBool,
     pub(crate) no_touch: AtomicBool,
@@ -63,6 +65,7 @@ impl ClientRecord {
             db: AtomicUsize::new(0),
             protocol: AtomicU8::new(2),
             queued: AtomicI64::new(-1),
+            queued_bytes: AtomicUsize::new(0),
             watching: AtomicU32::new(0),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::config::Settings;
-use crate::engine::Engine;
+use crate::engine::{Engine, SettingsHook};
 use crate::net::Network;
 use resplite_storage::clock::Clock;
 use std::io;
@@ -23,6 +23,7 @@ pub struct ServerBuilder {
     settings: Settings,
     clock: Clock,
     seed: Option<u64>,
+    on_settings: Option<SettingsHook>,
 }
 
 impl Server {
@@ -38,7 +39,7 @@ impl Server {
         settings.port = Some(0);
         settings.bind = vec!["127.0.0.1".into()];
         settings.io_threads = 1;
-        ServerBuilder { settings, clock: Clock::real(), seed: None }
+        ServerBuilder { settings, clock: Clock::real(), seed: None, on_settings: None }
     }
 
     /// The first TCP address that the server listens on, if it has a port.
@@ -154,6 +155,15 @@ impl ServerBuilder {
         self
     }
 
+    /// Has `hook` called with the settings whenever CONFIG SET has changed them, before the client gets its answer.
+    ///
+    /// What belongs to the process and not to the server follows from there: the level of the log, for example. The hook
+    /// must not run commands.
+    pub fn on_settings_change(mut self, hook: impl Fn(&Settings) + Send + Sync + 'static) -> Self {
+        self.on_settings = Some(Box::new(hook));
+        self
+    }
+
     /// Starts the server. It listens when this returns.
     ///
     /// # Errors
@@ -168,6 +178,9 @@ impl ServerBuilder {
             None => getrandom::u64().map_err(io::Error::other)?,
         };
         let engine = Arc::new(Engine::new(self.settings, self.clock, workers, seed));
+        if let Some(hook) = self.on_settings {
+            engine.on_settings(hook);
+        }
         let network = Network::start(engine.clone())?;
         engine.on_stop(network.stopper());
         Ok(Server { network, engine })

@@ -9,6 +9,7 @@ pub struct Deadlines {
     order: BTreeSet<(Millis, u64)>,
     /// Entries beyond the first that share deadline and hash.
     twins: Vec<(Millis, u64)>,
+    sum: u128,
 }
 
 impl Deadlines {
@@ -24,6 +25,7 @@ impl Deadlines {
 
     /// Notes that an entry with this hash expires at `at`. O(log n).
     pub fn insert(&mut self, at: Millis, hash: u64) {
+        self.sum += u128::from(at);
         if !self.order.insert((at, hash)) {
             self.twins.push((at, hash));
         }
@@ -33,9 +35,10 @@ impl Deadlines {
     pub fn remove(&mut self, at: Millis, hash: u64) {
         if let Some(index) = self.twins.iter().position(|twin| *twin == (at, hash)) {
             self.twins.swap_remove(index);
-        } else {
-            self.order.remove(&(at, hash));
+        } else if !self.order.remove(&(at, hash)) {
+            return;
         }
+        self.sum -= u128::from(at);
     }
 
     /// The earliest deadline and the hash of its entry.
@@ -43,9 +46,9 @@ impl Deadlines {
         self.order.first().copied()
     }
 
-    /// Sum of all deadlines, for averages; O(n).
+    /// Sum of all deadlines, for averages.
     pub fn sum(&self) -> u128 {
-        self.order.iter().chain(&self.twins).map(|(at, _)| u128::from(*at)).sum()
+        self.sum
     }
 
     /// Approximate bytes of the index.

@@ -122,6 +122,11 @@ impl Db {
         self.table.is_empty()
     }
 
+    /// Bytes of the table for each key that it holds: at most a bucket, however empty the table is.
+    pub fn bytes_per_key(&self) -> usize {
+        self.table.heap_bytes().div_ceil(self.len().max(1)).min(64)
+    }
+
     /// The deadlines of this part.
     pub fn deadlines(&self) -> &Deadlines {
         &self.deadlines

@@ -100,7 +100,7 @@ fn hello(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if let Some((user, password)) = login {
         log_in(ctx, user, password)?;
     }
-    if !ctx.session.authenticated {
+    if !ctx.session.authenticated && !ctx.settings().requirepass.is_empty() {
         return Err(CommandError::text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \

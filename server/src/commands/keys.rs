@@ -455,17 +455,18 @@ fn keys(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mark = out.defer();
     let mut found = 0;
     for shard in ctx.locked().shards() {
-        for entry in shard
-            .db(db)
-            .entries()
-            .filter(|entry| !entry.is_expired(now) && glob::matches(pattern, entry.key(), Case::Sensitive))
-        {
+        for entry in shard.db(db).entries().filter(|entry| !entry.is_expired(now) && is_match(pattern, entry.key())) {
             out.bulk(entry.key());
             found += 1;
         }
     }
     out.array_at(mark, found);
     Ok(())
+}
+
+/// Whether a name matches; a lone star matches even the empty name, which no other pattern with a star does.
+fn is_match(pattern: &[u8], name: &[u8]) -> bool {
+    pattern == b"*" || glob::matches(pattern, name, Case::Sensitive)
 }
 
 /// What SCAN and its sisters are asked for.
@@ -525,7 +526,7 @@ impl<'a> ScanOptions<'a> {
     }
 
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
-        self.pattern.is_none_or(|pattern| glob::matches(pattern, name, Case::Sensitive))
+        self.pattern.is_none_or(|pattern| is_match(pattern, name))
     }
 }
 

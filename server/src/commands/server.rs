@@ -1,14 +1,109 @@
-//! The server family: what the server says of itself and how it is told to behave.
+//! The server family: the time, the memory of a key, and the end of the server.
 
-use crate::command::Command;
+use super::{int, is};
+use crate::command::{Command, Flags, Group, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 
-pub(crate) const COMMANDS: &[Command] = &[];
+pub(crate) const COMMANDS: &[Command] = &[TIME, MEMORY, SHUTDOWN];
 
 /// A container called without a subcommand; its arity lets nothing through to here.
 pub(crate) fn bare_container(ctx: &mut Ctx<'_>, _: Args<'_>, _: &mut Reply) -> CmdResult {
     Err(CommandError::arity(ctx.command.name))
+}
+
+const TIME: Command = Command::control(Group::Server, "time", time)
+    .flag(Flags::LOADING.with(Flags::STALE))
+    .fast()
+    .since("2.6.0")
+    .doc("The server's time: seconds since the epoch, and microseconds of the current second.");
+
+fn time(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    let micros = ctx.micros() as i64;
+    out.array(2);
+    out.bulk_int(micros / 1_000_000);
+    out.bulk_int(micros % 1_000_000);
+    Ok(())
+}
+
+const MEMORY: Command = Command::container(
+    Group::Server,
+    "memory",
+    &[
+        Command::control(Group::Server, "memory|help", super::help)
+            .arity(2)
+            .flag(Flags::LOADING.with(Flags::STALE))
+            .since("4.0.0")
+            .doc("This list."),
+        Command::read(Group::Server, "memory|usage", memory_usage)
+            .arity(-3)
+            .key(usage::LOOK, 2)
+            .since("4.0.0")
+            .doc("Bytes that a key takes with its value and its place in the table.")
+            .syntax("key [SAMPLES count]"),
+    ],
+)
+.since("4.0.0")
+.doc("What takes memory.");
+
+/// Bytes of a deadline in the index of deadlines.
+const DEADLINE: usize = size_of::<(u64, u64)>() * 3 / 2;
+
+fn memory_usage(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let mut at = 3;
+    while let Some(word) = args.get(at) {
+        if !is(word, "samples") || at + 1 >= args.len() {
+            return Err(CommandError::SYNTAX);
+        }
+        // Values know their size, so nothing has to be sampled; the number is only checked.
+        if int(&args[at + 1])? < 0 {
+            return Err(CommandError::SYNTAX);
+        }
+        at += 2;
+    }
+    let (db, key) = (ctx.db(), ctx.at(&args[2]));
+    let Some(entry) = ctx.peek(&args[2]) else {
+        out.nil();
+        return Ok(());
+    };
+    let own = entry.heap_bytes() + if entry.deadline().is_some() { DEADLINE } else { 0 };
+    let share = ctx.shard(key).db(db).bytes_per_key();
+    out.int((own + share) as i64);
+    Ok(())
+}
+
+const SHUTDOWN: Command = Command::control(Group::Server, "shutdown", shutdown)
+    .arity(-1)
+    .flag(Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE))
+    .flag(Flags::NO_MULTI.with(Flags::ALLOW_BUSY))
+    .doc("Ends the server.")
+    .syntax("[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]");
+
+fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>, _: &mut Reply) -> CmdResult {
+    let (mut nosave, mut save, mut now, mut force, mut abort) = (false, false, false, false, false);
+    for word in args.iter().skip(1) {
+        match word {
+            word if is(word, "nosave") && !save => nosave = true,
+            word if is(word, "save") && !nosave => save = true,
+            word if is(word, "now") => now = true,
+            word if is(word, "force") => force = true,
+            word if is(word, "abort") => abort = true,
+            _ => return Err(CommandError::SYNTAX),
+        }
+    }
+    if abort {
+        // A shutdown never waits, so there is never one to abort.
+        let alone = !(nosave || save || now || force);
+        return Err(if alone { CommandError::NO_SHUTDOWN } else { CommandError::SYNTAX });
+    }
+    if save && !force {
+        log::warn!("SHUTDOWN SAVE was refused: nothing is kept on disk");
+        return Err(CommandError::SHUTDOWN_FAILED);
+    }
+    log::warn!("A client asked for the server's end");
+    ctx.session.closing = true;
+    ctx.engine.stop();
+    Ok(())
 }

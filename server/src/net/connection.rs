@@ -368,6 +368,11 @@ impl Future for Connection {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.session.record.waker.register(cx.waker());
+        let this = &mut *self;
+        if this.engine.refresh(&mut this.session) {
+            // The time-out may be another one now.
+            this.idle = None;
+        }
         let end = match self.poll_serve(cx) {
             Poll::Ready(end) => end,
             Poll::Pending => {

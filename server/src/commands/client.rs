@@ -1,0 +1,358 @@
+//! CLIENT: the connections, seen, named and ended by clients.
+
+use super::connection::{NAME_RULE, client_name};
+use super::is;
+use crate::command::{Command, Flags, Group, Handler};
+use crate::context::Ctx;
+use crate::error::{CmdResult, CommandError};
+use crate::registry::ClientRecord;
+use crate::session::ReplyMode;
+use resplite_resp::number;
+use resplite_resp::reply::Reply;
+use resplite_resp::request::Args;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub(crate) const COMMANDS: &[Command] = &[CLIENT];
+
+const PLAIN: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE);
+
+const fn subcommand(name: &'static str, handler: Handler) -> Command {
+    Command::control(Group::Connection, name, handler).flag(PLAIN)
+}
+
+const CLIENT: Command = Command::container(
+    Group::Connection,
+    "client",
+    &[
+        subcommand("client|getname", getname).arity(2).since("2.6.9").doc("The connection's name, or nil."),
+        Command::control(Group::Connection, "client|help", super::help)
+            .arity(2)
+            .flag(Flags::LOADING.with(Flags::STALE))
+            .since("5.0.0")
+            .doc("This list."),
+        subcommand("client|id", id).arity(2).since("5.0.0").doc("The connection's number."),
+        subcommand("client|info", info).arity(2).since("6.2.0").doc("What CLIENT LIST says of this connection."),
+        subcommand("client|kill", kill)
+            .arity(-3)
+            .flag(Flags::ADMIN)
+            .since("2.4.0")
+            .doc("Ends the connection from an address, or all that pass the filters.")
+            .syntax(
+                "<old-format | <ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | \
+                 ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage> ...>",
+            ),
+        subcommand("client|list", list)
+            .arity(-2)
+            .flag(Flags::ADMIN)
+            .since("2.4.0")
+            .doc("All connections, a line each.")
+            .syntax("[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]"),
+        subcommand("client|no-evict", no_evict)
+            .arity(3)
+            .flag(Flags::ADMIN)
+            .since("7.0.0")
+            .doc("Keeps the connection when memory for clients runs out.")
+            .syntax("<ON | OFF>"),
+        subcommand("client|no-touch", no_touch)
+            .arity(3)
+            .since("7.2.0")
+            .doc("Lets the connection's reads leave the keys' times of use alone.")
+            .syntax("<ON | OFF>"),
+        subcommand("client|reply", reply)
+            .arity(3)
+            .since("3.2.0")
+            .doc("Which replies the connection wants.")
+            .syntax("<ON | OFF | SKIP>"),
+        subcommand("client|setinfo", setinfo)
+            .arity(4)
+            .since("7.2.0")
+            .doc("Notes the client library's name or version.")
+            .syntax("<LIB-NAME libname | LIB-VER libver>"),
+        subcommand("client|setname", setname)
+            .arity(3)
+            .since("2.6.9")
+            .doc("Names the connection.")
+            .syntax("connection-name"),
+    ],
+)
+.since("2.4.0")
+.doc("The connections of the server.");
+
+fn id(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    out.int(ctx.session.record.id as i64);
+    Ok(())
+}
+
+fn getname(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    match ctx.session.record.names.lock().name.as_str() {
+        "" => out.nil(),
+        name => out.bulk(name),
+    }
+    Ok(())
+}
+
+fn setname(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    ctx.session.record.names.lock().name = client_name(&args[2], NAME_RULE)?;
+    out.ok();
+    Ok(())
+}
+
+fn setinfo(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let (option, value) = (&args[2], &args[3]);
+    let mut names = ctx.session.record.names.lock();
+    let place = match option {
+        option if is(option, "lib-name") => &mut names.lib_name,
+        option if is(option, "lib-ver") => &mut names.lib_version,
+        option => {
+            let option = String::from_utf8_lossy(option);
+            return Err(CommandError::text(format!("ERR Unrecognized option '{option}'")));
+        }
+    };
+    let option = String::from_utf8_lossy(option);
+    *place = client_name(value, NAME_RULE).map_err(|_| {
+        CommandError::text(format!("ERR {option} cannot contain spaces, newlines or special characters."))
+    })?;
+    out.ok();
+    Ok(())
+}
+
+fn reply(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    match &args[2] {
+        mode if is(mode, "on") => {
+            ctx.session.reply_mode = ReplyMode::On;
+            out.ok();
+        }
+        mode if is(mode, "off") => ctx.session.reply_mode = ReplyMode::Off,
+        mode if is(mode, "skip") => {
+            if ctx.session.reply_mode != ReplyMode::Off {
+                ctx.session.reply_mode = ReplyMode::SkipNext;
+            }
+        }
+        _ => return Err(CommandError::SYNTAX),
+    }
+    Ok(())
+}
+
+fn no_evict(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    ctx.session.record.no_evict.store(on_or_off(&args[2])?, Ordering::Relaxed);
+    out.ok();
+    Ok(())
+}
+
+fn no_touch(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    ctx.session.no_touch = on_or_off(&args[2])?;
+    ctx.session.record.no_touch.store(ctx.session.no_touch, Ordering::Relaxed);
+    out.ok();
+    Ok(())
+}
+
+fn on_or_off(word: &[u8]) -> CmdResult<bool> {
+    match word {
+        word if is(word, "on") => Ok(true),
+        word if is(word, "off") => Ok(false),
+        _ => Err(CommandError::SYNTAX),
+    }
+}
+
+fn info(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    let mut line = String::new();
+    describe(ctx, &ctx.session.record, &mut line);
+    out.verbatim(b"txt", line.as_bytes());
+    Ok(())
+}
+
+/// A class of connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Normal,
+    Master,
+    Replica,
+    PubSub,
+}
+
+impl Type {
+    fn parse(word: &[u8]) -> CmdResult<Self> {
+        match word {
+            word if is(word, "normal") => Ok(Type::Normal),
+            word if is(word, "master") => Ok(Type::Master),
+            word if is(word, "replica") || is(word, "slave") => Ok(Type::Replica),
+            word if is(word, "pubsub") => Ok(Type::PubSub),
+            word => {
+                let word = String::from_utf8_lossy(word);
+                Err(CommandError::text(format!("ERR Unknown client type '{word}'")))
+            }
+        }
+    }
+}
+
+fn list(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let mut clients = ctx.engine.registry.all();
+    match args.get(2) {
+        None => {}
+        // Every connection is a normal one: there is neither replication nor a subscription.
+        Some(word) if is(word, "type") && args.len() == 4 => {
+            let wanted = Type::parse(&args[3])?;
+            clients.retain(|_| wanted == Type::Normal);
+        }
+        Some(word) if is(word, "id") && args.len() >= 4 => {
+            let ids: Option<Vec<i64>> = args.from(3).iter().map(number::parse_i64).collect();
+            let ids = ids.ok_or(CommandError::INVALID_CLIENT_ID)?;
+            clients =
+                ids.iter().filter_map(|id| clients.iter().find(|client| client.id as i64 == *id)).cloned().collect();
+        }
+        Some(_) => return Err(CommandError::SYNTAX),
+    }
+    let mut lines = String::new();
+    clients.iter().for_each(|client| describe(ctx, client, &mut lines));
+    out.verbatim(b"txt", lines.as_bytes());
+    Ok(())
+}
+
+/// Which connections CLIENT KILL ends: those that pass all filters that are given.
+#[derive(Default)]
+struct Filters {
+    id: Option<i64>,
+    client_type: Option<Type>,
+    addr: Option<String>,
+    laddr: Option<String>,
+    /// Seconds.
+    max_age: Option<i64>,
+    spare_self: bool,
+}
+
+impl Filters {
+    fn parse(args: Args<'_>) -> CmdResult<Self> {
+        let mut filters = Filters { spare_self: true, ..Filters::default() };
+        let mut rest = args.iter();
+        while let Some(option) = rest.next() {
+            let value = rest.next().ok_or(CommandError::SYNTAX)?;
+            let text = || Some(String::from_utf8_lossy(value).into_owned());
+            match option {
+                option if is(option, "id") => {
+                    let id = number::parse_i64(value).filter(|id| *id > 0);
+                    filters.id = Some(id.ok_or(CommandError::text("ERR client-id should be greater than 0"))?);
+                }
+                option if is(option, "maxage") => {
+                    let age = number::parse_i64(value)
+                        .ok_or(CommandError::text("ERR maxage is not an integer or out of range"))?;
+                    if age <= 0 {
+                        return Err(CommandError::text("ERR maxage should be greater than 0"));
+                    }
+                    filters.max_age = Some(age);
+                }
+                option if is(option, "type") => filters.client_type = Some(Type::parse(value)?),
+                option if is(option, "addr") => filters.addr = text(),
+                option if is(option, "laddr") => filters.laddr = text(),
+                option if is(option, "user") => {
+                    // There is one user, whom every connection has.
+                    if value != b"default" {
+                        let user = String::from_utf8_lossy(value);
+                        return Err(CommandError::text(format!("ERR No such user '{user}'")));
+                    }
+                }
+                option if is(option, "skipme") => {
+                    filters.spare_self = match value {
+                        value if is(value, "yes") => true,
+                        value if is(value, "no") => false,
+                        _ => return Err(CommandError::SYNTAX),
+                    };
+                }
+                _ => return Err(CommandError::SYNTAX),
+            }
+        }
+        Ok(filters)
+    }
+
+    fn pass(&self, client: &ClientRecord, own_id: u64, now: u64) -> bool {
+        let age = (now.saturating_sub(client.created) / 1000) as i64;
+        !(self.spare_self && client.id == own_id)
+            && self.id.is_none_or(|id| client.id as i64 == id)
+            && self.client_type.is_none_or(|client_type| client_type == Type::Normal)
+            && self.addr.as_ref().is_none_or(|addr| client.addr == *addr)
+            && self.laddr.as_ref().is_none_or(|laddr| client.laddr == *laddr)
+            && self.max_age.is_none_or(|least| age >= least)
+    }
+}
+
+fn kill(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let is_old_form = args.len() == 3;
+    let filters = if is_old_form {
+        Filters { addr: Some(String::from_utf8_lossy(&args[2]).into_owned()), ..Filters::default() }
+    } else {
+        Filters::parse(args.from(2))?
+    };
+    let (own_id, now) = (ctx.session.record.id, ctx.now());
+    let mut doomed = ctx.engine.registry.all();
+    doomed.retain(|client| filters.pass(client, own_id, now));
+    for client in &doomed {
+        if client.id == own_id {
+            // The answer goes out first.
+            ctx.session.closing = true;
+        } else {
+            client.kill();
+        }
+    }
+    if !is_old_form {
+        out.int(doomed.len() as i64);
+    } else if doomed.is_empty() {
+        return Err(CommandError::text("ERR No such client"));
+    } else {
+        out.ok();
+    }
+    Ok(())
+}
+
+/// A connection's line, in the order of fields of Redis 7.4.
+fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
+    let is_self = client.id == ctx.session.record.id;
+    let seconds_since = |then: u64| ctx.now().saturating_sub(then) / 1000;
+    let idle = if is_self { 0 } else { seconds_since(client.last_active.load(Ordering::Relaxed)) };
+    let command = if is_self { Some(ctx.command) } else { client.last_command() };
+    let queued = client.queued.load(Ordering::Relaxed);
+    let mut flags = String::new();
+    for (set, flag) in [
+        (queued >= 0, 'x'),
+        (client.is_unix, 'U'),
+        (client.no_evict.load(Ordering::Relaxed), 'e'),
+        (client.no_touch.load(Ordering::Relaxed), 'T'),
+    ] {
+        if set {
+            flags.push(flag);
+        }
+    }
+    if flags.is_empty() {
+        flags.push('N');
+    }
+    let query = client.query_len.load(Ordering::Relaxed);
+    let query_capacity = client.query_capacity.load(Ordering::Relaxed);
+    let output = client.output_len.load(Ordering::Relaxed);
+    let queued_bytes = if queued > 0 { client.queued_bytes.load(Ordering::Relaxed) } else { 0 };
+    let names = client.names.lock().clone();
+    let text = names.name.len() + names.lib_name.len() + names.lib_version.len();
+    let total = size_of::<ClientRecord>() + text + query_capacity + output + queued_bytes;
+    // A connection has no reply buffer of its own (rbs, rbp, obl): what its socket did not take at once is a list.
+    let written = writeln!(
+        line,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub=0 psub=0 ssub=0 multi={queued} \
+         watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
+         tot-mem={total} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        client.id,
+        client.addr,
+        client.laddr,
+        client.fd,
+        names.name,
+        seconds_since(client.created),
+        client.db.load(Ordering::Relaxed),
+        client.watching.load(Ordering::Relaxed),
+        query_capacity.saturating_sub(query),
+        usize::from(output > 0),
+        if output > 0 { "rw" } else { "r" },
+        command.map_or("NULL", |command| command.name),
+        client.protocol.load(Ordering::Relaxed),
+        names.lib_name,
+        names.lib_version,
+    );
+    debug_assert!(written.is_ok(), "a String takes everything");
+}

@@ -1,0 +1,435 @@
+//! COMMAND: what clients can learn of the commands; everything follows from the commands' constants.
+
+mod arguments;
+
+use super::is;
+use crate::command::{self, Begin, Command, Find, Flags, Group, Handler, KeySpec};
+use crate::context::Ctx;
+use crate::error::{CmdResult, CommandError};
+use arguments::Argument;
+use resplite_resp::reply::Reply;
+use resplite_resp::request::Args;
+use resplite_storage::glob::{self, Case};
+
+pub(crate) const COMMANDS: &[Command] = &[COMMAND];
+
+const OPEN: Flags = Flags::LOADING.with(Flags::STALE);
+
+const fn subcommand(name: &'static str, handler: Handler) -> Command {
+    Command::control(Group::Server, name, handler).flag(OPEN).categories(&["connection"])
+}
+
+const COMMAND: Command = Command {
+    handler: every,
+    arity: -1,
+    ..Command::container(
+        Group::Server,
+        "command",
+        &[
+            subcommand("command|count", count).arity(2).since("2.8.13").doc("Number of commands."),
+            subcommand("command|docs", docs)
+                .arity(-2)
+                .since("7.0.0")
+                .doc("What commands do and which arguments they take.")
+                .syntax("[command-name [command-name ...]]"),
+            subcommand("command|getkeys", getkeys)
+                .arity(-3)
+                .since("2.8.13")
+                .doc("The keys among the arguments of a command.")
+                .syntax("command [arg [arg ...]]"),
+            subcommand("command|getkeysandflags", getkeysandflags)
+                .arity(-3)
+                .since("7.0.0")
+                .doc("The keys among the arguments of a command, and what it does with them.")
+                .syntax("command [arg [arg ...]]"),
+            subcommand("command|help", super::help).arity(2).since("5.0.0").doc("This list."),
+            subcommand("command|info", info)
+                .arity(-2)
+                .since("2.8.13")
+                .doc("Facts about commands.")
+                .syntax("[command-name [command-name ...]]"),
+            subcommand("command|list", list)
+                .arity(-2)
+                .since("7.0.0")
+                .doc("Names of the commands.")
+                .syntax("[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]"),
+        ],
+    )
+    .flag(OPEN)
+    .categories(&["connection"])
+    .since("2.8.13")
+    .doc("Facts about all commands.")
+};
+
+fn every(_: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    out.array(command::all().count());
+    command::all().for_each(|command| write_info(out, command));
+    Ok(())
+}
+
+fn count(_: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    out.int(command::all().count() as i64);
+    Ok(())
+}
+
+fn info(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let names = args.from(2);
+    if names.is_empty() {
+        return every(ctx, args, out);
+    }
+    out.array(names.len());
+    for name in names {
+        match lookup(name) {
+            Some(command) => write_info(out, command),
+            None => out.nil(),
+        }
+    }
+    Ok(())
+}
+
+fn docs(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let names = args.from(2);
+    let found: Vec<&Command> =
+        if names.is_empty() { command::all().collect() } else { names.iter().filter_map(lookup).collect() };
+    out.map(found.len());
+    found.into_iter().for_each(|command| write_docs(out, command));
+    Ok(())
+}
+
+/// A command by its name, a subcommand by `container|name`.
+fn lookup(name: &[u8]) -> Option<&'static Command> {
+    match name.iter().position(|byte| *byte == b'|') {
+        None => command::find(name),
+        Some(bar) => command::find_subcommand(command::find(&name[..bar])?, &name[bar + 1..]),
+    }
+}
+
+/// Commands and subcommands, each container before its own.
+fn all_with_subcommands() -> impl Iterator<Item = &'static Command> {
+    command::all().flat_map(|command| std::iter::once(command).chain(command.subcommands))
+}
+
+fn list(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let mark = out.defer();
+    let mut found = 0;
+    let mut write = |wanted: &dyn Fn(&Command) -> bool| {
+        for command in all_with_subcommands().filter(|command| wanted(command)) {
+            out.bulk(command.name);
+            found += 1;
+        }
+    };
+    match args.len() {
+        2 => write(&|_| true),
+        5 if is(&args[2], "filterby") => {
+            let value = &args[4];
+            match &args[3] {
+                kind if is(kind, "module") => {}
+                kind if is(kind, "aclcat") => write(&|command| {
+                    categories(command).iter().any(|category| category.as_bytes().eq_ignore_ascii_case(value))
+                }),
+                kind if is(kind, "pattern") => {
+                    write(&|command| glob::matches(value, command.name.as_bytes(), Case::Insensitive));
+                }
+                _ => return Err(CommandError::SYNTAX),
+            }
+        }
+        _ => return Err(CommandError::SYNTAX),
+    }
+    out.set_at(mark, found);
+    Ok(())
+}
+
+fn getkeys(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let keys = keys_of(args.from(2))?;
+    out.array(keys.len());
+    keys.iter().for_each(|(key, _)| out.bulk(key));
+    Ok(())
+}
+
+fn getkeysandflags(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let keys = keys_of(args.from(2))?;
+    out.array(keys.len());
+    for (key, flags) in keys {
+        out.array(2);
+        out.bulk(key);
+        write_key_flags(out, flags);
+    }
+    Ok(())
+}
+
+/// A key and what a command does with it.
+type KeyUse<'a> = (&'a [u8], &'static [&'static str]);
+
+fn keys_of(args: Args<'_>) -> CmdResult<Vec<KeyUse<'_>>> {
+    let invalid = CommandError::text("ERR Invalid command specified");
+    let mut command = command::find(args.name()).ok_or(invalid.clone())?;
+    if let Some(sub) = args.get(1).filter(|_| !command.subcommands.is_empty()) {
+        command = command::find_subcommand(command, sub).ok_or(invalid)?;
+    }
+    if command.keys[0].is_none() {
+        return Err(CommandError::text("ERR The command has no key arguments"));
+    }
+    if !command.takes(args.len()) {
+        return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
+    }
+    let mut keys = Vec::new();
+    for spec in command.keys.iter().flatten() {
+        let flags = effective_flags(command, spec, args);
+        spec.for_each(args, |index| keys.extend(args.get(index).map(|key| (key, flags))));
+    }
+    if keys.is_empty() && !command.flags.has(Flags::NO_MANDATORY_KEYS) {
+        return Err(CommandError::text("ERR Invalid arguments specified for command"));
+    }
+    Ok(keys)
+}
+
+/// What the command does with its keys under these arguments.
+fn effective_flags(command: &Command, spec: &KeySpec, args: Args<'_>) -> &'static [&'static str] {
+    match command.name {
+        // Only GET makes SET look at what was there.
+        "set" if args.from(3).iter().any(|word| is(word, "get")) => &["RW", "ACCESS", "UPDATE"],
+        "set" => &["OW", "UPDATE"],
+        _ => spec.flags,
+    }
+}
+
+fn write_info(out: &mut Reply, command: &Command) {
+    let range = LegacyRange::of(command);
+    out.array(10);
+    out.bulk(command.name);
+    out.int(command.arity.into());
+    let flags: Vec<&str> = Flags::NAMES
+        .iter()
+        .filter(|(flag, _)| command.flags.has(*flag) || range.movable && *flag == Flags::MOVABLEKEYS)
+        .map(|(_, name)| *name)
+        .collect();
+    out.set(flags.len());
+    flags.iter().for_each(|flag| out.simple(flag));
+    out.int(range.first);
+    out.int(range.last);
+    out.int(range.step);
+    let categories = categories(command);
+    out.set(categories.len());
+    categories.iter().for_each(|category| out.simple(format!("@{category}")));
+    // Hints for proxies that split a command over several servers: there is nothing to split here.
+    out.set(0);
+    out.set(command.keys.iter().flatten().count());
+    command.keys.iter().flatten().for_each(|spec| write_key_spec(out, spec));
+    out.set(command.subcommands.len());
+    command.subcommands.iter().for_each(|sub| write_info(out, sub));
+}
+
+/// Names of ACL categories in the order in which Redis lists them.
+const CATEGORIES: &[&str] = &[
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+];
+
+/// The ACL categories of a command: its group's, those that its flags imply, and its own.
+fn categories(command: &Command) -> Vec<&'static str> {
+    let flags = command.flags;
+    // A container is only a name; what it does is in its subcommands.
+    let group = command.group.category().filter(|_| command.subcommands.is_empty());
+    let applies = |category: &str| match category {
+        "write" => flags.has(Flags::WRITE),
+        "read" => flags.has(Flags::READONLY),
+        "admin" => flags.has(Flags::ADMIN),
+        "pubsub" => flags.has(Flags::PUBSUB),
+        "fast" => flags.has(Flags::FAST),
+        "slow" => !flags.has(Flags::FAST),
+        "blocking" => flags.has(Flags::BLOCKING),
+        "dangerous" => flags.has(Flags::ADMIN),
+        _ => false,
+    };
+    let has = |category: &&str| applies(category) || group == Some(category) || command.categories.contains(category);
+    CATEGORIES.iter().copied().filter(has).collect()
+}
+
+/// First key, last key and step, which is all that clients of old servers knew of a command's keys.
+#[derive(Default)]
+struct LegacyRange {
+    first: i64,
+    last: i64,
+    step: i64,
+    /// There are keys that the range does not name.
+    movable: bool,
+}
+
+impl LegacyRange {
+    fn of(command: &Command) -> Self {
+        let specs: Vec<&KeySpec> = command.keys.iter().flatten().collect();
+        let mut range = LegacyRange::default();
+        for spec in &specs {
+            let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
+                range.movable = true;
+                continue;
+            };
+            let first = first as i64;
+            let last = if last >= 0 { first + i64::from(last) } else { i64::from(last) };
+            if specs.len() == 1 {
+                return LegacyRange { first, last, step: step as i64, movable: false };
+            }
+            // Only neighbours with a step of one make a range together; one that counts from the end has none behind it.
+            if step != 1 || range.step != 0 && range.last != first - 1 {
+                range.movable = true;
+                continue;
+            }
+            if range.step == 0 {
+                range.first = first;
+            }
+            range.last = last;
+            range.step = 1;
+        }
+        range
+    }
+}
+
+fn write_key_spec(out: &mut Reply, spec: &KeySpec) {
+    out.map(3);
+    out.bulk("flags");
+    write_key_flags(out, spec.flags);
+    let mut section = |name: &str, kind: &str, fields: &[(&str, Field)]| {
+        out.bulk(name);
+        out.map(2);
+        out.bulk("type");
+        out.bulk(kind);
+        out.bulk("spec");
+        out.map(fields.len());
+        for (name, field) in fields {
+            out.bulk(name);
+            match field {
+                Field::Int(value) => out.int(*value),
+                Field::Text(text) => out.bulk(text),
+            }
+        }
+    };
+    match spec.begin {
+        Begin::Index(index) => section("begin_search", "index", &[("index", Field::Int(index as i64))]),
+        Begin::Keyword(word, from) => section(
+            "begin_search",
+            "keyword",
+            &[("keyword", Field::Text(word)), ("startfrom", Field::Int(from.into()))],
+        ),
+    }
+    match spec.find {
+        Find::Range { last, step, limit } => section(
+            "find_keys",
+            "range",
+            &[
+                ("lastkey", Field::Int(last.into())),
+                ("keystep", Field::Int(step as i64)),
+                ("limit", Field::Int(limit as i64)),
+            ],
+        ),
+        Find::Count { count, first, step } => section(
+            "find_keys",
+            "keynum",
+            &[
+                ("keynumidx", Field::Int(count as i64)),
+                ("firstkey", Field::Int(first as i64)),
+                ("keystep", Field::Int(step as i64)),
+            ],
+        ),
+    }
+}
+
+/// A value in the description of a key specification.
+enum Field {
+    Int(i64),
+    Text(&'static str),
+}
+
+fn write_key_flags(out: &mut Reply, flags: &[&str]) {
+    out.set(flags.len());
+    for flag in flags {
+        match *flag {
+            "RO" | "RW" | "OW" | "RM" => out.simple(flag),
+            other => out.simple(other.to_ascii_lowercase()),
+        }
+    }
+}
+
+fn write_docs(out: &mut Reply, command: &Command) {
+    let arguments = arguments::of(command);
+    out.bulk(command.name);
+    out.map(3 + usize::from(!arguments.is_empty()) + usize::from(!command.subcommands.is_empty()));
+    for (name, text) in [("summary", command.summary), ("since", command.since), ("group", command.group.name())] {
+        out.bulk(name);
+        out.bulk(text);
+    }
+    if !arguments.is_empty() {
+        write_arguments(out, &arguments);
+    }
+    if !command.subcommands.is_empty() {
+        out.bulk("subcommands");
+        out.map(command.subcommands.len());
+        command.subcommands.iter().for_each(|sub| write_docs(out, sub));
+    }
+}
+
+fn write_arguments(out: &mut Reply, arguments: &[Argument]) {
+    out.bulk("arguments");
+    out.array(arguments.len());
+    for argument in arguments {
+        let flags: Vec<&str> = [
+            (argument.optional, "optional"),
+            (argument.multiple, "multiple"),
+            (argument.multiple_token, "multiple_token"),
+        ]
+        .into_iter()
+        .filter_map(|(set, name)| set.then_some(name))
+        .collect();
+        let is_leaf = argument.arguments.is_empty();
+        let len = 2
+            + usize::from(is_leaf)
+            + usize::from(argument.key_spec.is_some())
+            + usize::from(argument.token.is_some())
+            + usize::from(!flags.is_empty())
+            + usize::from(!is_leaf);
+        out.map(len);
+        let mut text = |name: &str, value: &str| {
+            out.bulk(name);
+            out.bulk(value);
+        };
+        text("name", &argument.name);
+        text("type", argument.kind);
+        if is_leaf {
+            text("display_text", &argument.name);
+        }
+        if let Some(spec) = argument.key_spec {
+            out.bulk("key_spec_index");
+            out.int(spec as i64);
+        }
+        if let Some(token) = &argument.token {
+            out.bulk("token");
+            out.bulk(token);
+        }
+        if !flags.is_empty() {
+            out.bulk("flags");
+            out.set(flags.len());
+            flags.iter().for_each(|flag| out.simple(flag));
+        }
+        if !is_leaf {
+            write_arguments(out, &argument.arguments);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! INFO: what the server says of itself; every number is counted or measured, none is made up.
+
+use super::is;
+use crate::command::{Command, Flags, Group, Locks};
+use crate::context::Ctx;
+use crate::error::CmdResult;
+use crate::usage;
+use resplite_resp::reply::Reply;
+use resplite_resp::request::Args;
+use std::fmt::{Display, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) const COMMANDS: &[Command] = &[INFO];
+
+const INFO: Command = Command::control(Group::Server, "info", info)
+    .arity(-1)
+    .flag(Flags::LOADING.with(Flags::STALE))
+    .locks(Locks::All)
+    .categories(&["dangerous"])
+    .doc("What the server says of itself, in sections.")
+    .syntax("[section [section ...]]");
+
+/// A section: its heading and what writes its lines.
+struct Section {
+    heading: &'static str,
+    /// Whether it is shown when no section is named.
+    default: bool,
+    write: fn(&mut Ctx<'_>, &mut Lines),
+}
+
+const SECTIONS: &[Section] = &[
+    Section { heading: "Server", default: true, write: server },
+    Section { heading: "Clients", default: true, write: clients },
+    Section { heading: "Memory", default: true, write: memory },
+    Section { heading: "Persistence", default: true, write: persistence },
+    Section { heading: "Stats", default: true, write: stats },
+    Section { heading: "Replication", default: true, write: replication },
+    Section { heading: "CPU", default: true, write: cpu },
+    // There are no modules, and the empty section says so.
+    Section { heading: "Modules", default: true, write: |_, _| {} },
+    Section { heading: "Errorstats", default: true, write: error_stats },
+    Section { heading: "Cluster", default: true, write: |_, lines| lines.add("cluster_enabled", 0) },
+    Section { heading: "Keyspace", default: true, write: keyspace },
+];
+
+fn info(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let named = args.from(1);
+    let wants = |word: &str| named.iter().any(|name| is(name, word));
+    let all = wants("all") || wants("everything");
+    let default = named.is_empty() || wants("default");
+    let mut lines = Lines::default();
+    for section in SECTIONS {
+        if all || default && section.default || wants(section.heading) {
+            lines.head(section.heading);
+            (section.write)(ctx, &mut lines);
+        }
+    }
+    out.verbatim(b"txt", lines.0.as_bytes());
+    Ok(())
+}
+
+/// The text as it grows.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn head(&mut self, heading: &str) {
+        if !self.0.is_empty() {
+            self.0.push_str("\r\n");
+        }
+        self.0.push_str(&format!("# {heading}\r\n"));
+    }
+
+    fn add(&mut self, name: &str, value: impl Display) {
+        let written = write!(self.0, "{name}:{value}\r\n");
+        debug_assert!(written.is_ok(), "a String takes everything");
+    }
+
+    /// A number of bytes, and once more for people.
+    fn bytes(&mut self, name: &str, bytes: u64) {
+        self.add(name, bytes);
+        self.add(&format!("{name}_human"), human(bytes));
+    }
+
+    fn counter(&mut self, name: &str, counter: &AtomicU64) {
+        self.add(name, counter.load(Ordering::Relaxed));
+    }
+}
+
+/// A number of bytes with a unit.
+fn human(bytes: u64) -> String {
+    const UNITS: [char; 5] = ['K', 'M', 'G', 'T', 'P'];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.2}{}", UNITS[unit])
+}
+
+/// Parts of a whole in percent.
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.2}%", if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 })
+}
+
+fn server(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    let engine = ctx.engine;
+    let uptime = ctx.micros().saturating_sub(engine.started) / 1_000_000;
+    lines.add("redis_version", crate::REDIS_VERSION);
+    lines.add("resplite_version", crate::VERSION);
+    lines.add("redis_mode", "standalone");
+    lines.add("os", usage::system_name());
+    lines.add("arch_bits", usize::BITS);
+    lines.add("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" });
+    lines.add("process_id", std::process::id());
+    lines.add("process_supervised", "no");
+    lines.add("run_id", &engine.run_id);
+    lines.add("tcp_port", engine.tcp_port.load(Ordering::Relaxed));
+    lines.add("server_time_usec", ctx.micros());
+    lines.add("uptime_in_seconds", uptime);
+    lines.add("uptime_in_days", uptime / 86_400);
+    lines.add("lru_clock", ctx.access());
+    let executable = std::env::current_exe().map(|path| path.display().to_string());
+    lines.add("executable", executable.unwrap_or_default());
+    lines.add("config_file", &ctx.settings().config_file);
+    lines.add("io_threads_active", u8::from(engine.workers > 1));
+}
+
+fn clients(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    let clients = ctx.engine.registry.all();
+    let most = |read: fn(&crate::registry::ClientRecord) -> usize| clients.iter().map(|client| read(client)).max();
+    let watching = |client: &crate::registry::ClientRecord| client.watching.load(Ordering::Relaxed);
+    lines.add("connected_clients", clients.len());
+    lines.add("cluster_connections", 0);
+    lines.add("maxclients", ctx.settings().maxclients);
+    let input = most(|client| client.query_capacity.load(Ordering::Relaxed));
+    lines.add("client_recent_max_input_buffer", input.unwrap_or(0));
+    let output = most(|client| client.output_len.load(Ordering::Relaxed));
+    lines.add("client_recent_max_output_buffer", output.unwrap_or(0));
+    lines.add("blocked_clients", 0);
+    lines.add("tracking_clients", 0);
+    lines.add("pubsub_clients", 0);
+    lines.add("watching_clients", clients.iter().filter(|client| watching(client) > 0).count());
+    lines.add("clients_in_timeout_table", 0);
+    let watched: usize = ctx.locked().shards().map(|shard| shard.watched()).sum();
+    lines.add("total_watched_keys", watched);
+    lines.add("total_blocking_keys", 0);
+    lines.add("total_blocking_keys_on_nokey", 0);
+}
+
+fn memory(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    let (mut entries, mut overhead) = (0, 0);
+    for shard in ctx.locked().shards() {
+        entries += shard.entry_bytes();
+        overhead += shard.overhead_bytes();
+    }
+    let used = (entries + overhead) as u64;
+    let peak = ctx.engine.peak_memory.fetch_max(used as usize, Ordering::Relaxed).max(used as usize) as u64;
+    let resident = usage::resident_bytes();
+    lines.bytes("used_memory", used);
+    lines.bytes("used_memory_rss", resident);
+    lines.bytes("used_memory_peak", peak);
+    lines.add("used_memory_peak_perc", percent(used, peak));
+    lines.add("used_memory_overhead", overhead);
+    lines.add("used_memory_dataset", entries);
+    lines.add("used_memory_dataset_perc", percent(entries as u64, used));
+    lines.bytes("total_system_memory", usage::system_memory());
+    lines.bytes("maxmemory", ctx.settings().maxmemory);
+    lines.add("maxmemory_policy", ctx.settings().value("maxmemory-policy").unwrap_or_default());
+    let ratio = if used == 0 { 0.0 } else { resident as f64 / used as f64 };
+    lines.add("mem_fragmentation_ratio", format!("{ratio:.2}"));
+    lines.add("mem_fragmentation_bytes", resident as i64 - used as i64);
+}
+
+fn persistence(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    let dirty: u64 = ctx.locked().shards().map(|shard| shard.stats().dirty).sum();
+    lines.add("loading", 0);
+    lines.add("async_loading", 0);
+    lines.add("rdb_changes_since_last_save", dirty);
+    lines.add("rdb_bgsave_in_progress", 0);
+    lines.add("rdb_saves", 0);
+    lines.add("aof_enabled", 0);
+    lines.add("aof_rewrite_in_progress", 0);
+    lines.add("aof_rewrite_scheduled", 0);
+}
+
+fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    let (mut hits, mut misses, mut expired) = (0, 0, 0);
+    for shard in ctx.locked().shards() {
+        let stats = shard.stats();
+        hits += stats.hits;
+        misses += stats.misses;
+        expired += stats.expired;
+    }
+    let stats = &ctx.engine.stats;
+    lines.counter("total_connections_received", &stats.connections);
+    lines.counter("total_commands_processed", &stats.commands);
+    lines.counter("total_net_input_bytes", &stats.bytes_in);
+    lines.counter("total_net_output_bytes", &stats.bytes_out);
+    lines.counter("rejected_connections", &stats.rejected);
+    lines.add("sync_full", 0);
+    lines.add("sync_partial_ok", 0);
+    lines.add("sync_partial_err", 0);
+    lines.add("expired_keys", expired);
+    lines.add("evicted_keys", 0);
+    lines.add("evicted_clients", 0);
+    lines.add("keyspace_hits", hits);
+    lines.add("keyspace_misses", misses);
+    lines.add("pubsub_channels", 0);
+    lines.add("pubsub_patterns", 0);
+    lines.add("pubsubshard_channels", 0);
+    // Nothing here forks.
+    lines.add("latest_fork_usec", 0);
+    lines.add("total_forks", 0);
+    lines.counter("total_error_replies", &stats.errors);
+    lines.counter("total_reads_processed", &stats.reads);
+    lines.counter("total_writes_processed", &stats.writes);
+    lines.counter("client_query_buffer_limit_disconnections", &stats.query_limit_disconnections);
+    lines.counter("client_output_buffer_limit_disconnections", &stats.output_limit_disconnections);
+}
+
+fn replication(_: &mut Ctx<'_>, lines: &mut Lines) {
+    lines.add("role", "master");
+    lines.add("connected_slaves", 0);
+    lines.add("master_failover_state", "no-failover");
+    lines.add("master_repl_offset", 0);
+    lines.add("repl_backlog_active", 0);
+}
+
+fn cpu(_: &mut Ctx<'_>, lines: &mut Lines) {
+    let (own, children) = usage::cpu();
+    lines.add("used_cpu_sys", format!("{:.6}", own.system));
+    lines.add("used_cpu_user", format!("{:.6}", own.user));
+    lines.add("used_cpu_sys_children", format!("{:.6}", children.system));
+    lines.add("used_cpu_user_children", format!("{:.6}", children.user));
+}
+
+fn error_stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    for (code, count) in &*ctx.engine.stats.errors_by_code.lock() {
+        lines.add(&format!("errorstat_{code}"), format!("count={count}"));
+    }
+}
+
+fn keyspace(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    let now = u128::from(ctx.now());
+    for db in 0..ctx.engine.keyspace.databases() {
+        let (mut keys, mut expires, mut deadlines) = (0, 0, 0);
+        for shard in ctx.locked().shards() {
+            let db = shard.db(db);
+            keys += db.len();
+            expires += db.deadlines().len();
+            deadlines += db.deadlines().sum();
+        }
+        if keys > 0 {
+            let left = deadlines.saturating_sub(now * expires as u128);
+            let average = left.checked_div(expires as u128).unwrap_or(0);
+            lines.add(&format!("db{db}"), format!("keys={keys},expires={expires},avg_ttl={average},subexpiry=0"));
+        }
+    }
+}

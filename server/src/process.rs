@@ -1,0 +1,72 @@
+//! What the binary asks of its process: limits, signals, detaching; the only unsafe code outside of the library.
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// Descriptors that are not clients: listeners, event loops, files.
+const OWN_DESCRIPTORS: u64 = 64;
+
+/// Raises the process' limit of open files so that `clients` fit, as far as the system lets it; returns how many fit.
+pub(crate) fn make_room_for(clients: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a valid structure that lives through the call.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
+        return clients;
+    }
+    let wanted = clients.saturating_add(OWN_DESCRIPTORS);
+    if limit.rlim_cur < wanted {
+        let raised = libc::rlimit { rlim_cur: wanted.min(limit.rlim_max), rlim_max: limit.rlim_max };
+        // SAFETY: as above; the call only reads it.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raised) } == 0 {
+            limit = raised;
+        }
+    }
+    clients.min(limit.rlim_cur.saturating_sub(OWN_DESCRIPTORS))
+}
+
+/// Calls `stop` on the first SIGTERM or SIGINT, from a thread of its own; the second one ends the process at once.
+///
+/// # Errors
+/// The system gives no handler or no thread.
+pub(crate) fn on_signal(stop: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    std::thread::Builder::new().name("resplite-signal".into()).spawn(move || {
+        let mut asked = false;
+        for signal in signals.forever() {
+            if asked {
+                log::warn!("Told again to stop: exiting at once");
+                std::process::exit(1);
+            }
+            asked = true;
+            log::warn!("Received {}, stopping", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
+            stop();
+        }
+    })?;
+    Ok(())
+}
+
+/// Leaves the terminal: goes on in a child process without standard input and output, the parent ends with success.
+/// To be called before any thread exists.
+///
+/// # Errors
+/// The system refuses a process or `/dev/null`.
+pub(crate) fn detach() -> io::Result<()> {
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    // SAFETY: no other thread exists yet, so the child is a whole copy.
+    match unsafe { libc::fork() } {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => {}
+        _ => std::process::exit(0),
+    }
+    // SAFETY: plain system calls on descriptors that are open.
+    unsafe {
+        libc::setsid();
+        for standard in 0..3 {
+            libc::dup2(null.as_raw_fd(), standard);
+        }
+    }
+    Ok(())
+}
