@@ -1,0 +1,127 @@
+//! The redis crate: synchronous, asynchronous and pooled, with pipelines and transactions, in both protocols.
+
+use redis::{AsyncCommands, Commands, RedisResult, pipe};
+use resplite::Server;
+use std::collections::HashMap;
+
+fn server() -> (Server, redis::Client, redis::Client) {
+    let server = Server::builder().start().unwrap();
+    let url = format!("redis://{}/", server.address().unwrap());
+    let resp2 = redis::Client::open(url.as_str()).unwrap();
+    let resp3 = redis::Client::open(format!("{url}?protocol=resp3")).unwrap();
+    (server, resp2, resp3)
+}
+
+#[test]
+fn synchronous() {
+    let (_server, resp2, resp3) = server();
+    for client in [resp2, resp3] {
+        let mut connection = client.get_connection().unwrap();
+        let () = redis::cmd("FLUSHALL").query(&mut connection).unwrap();
+        let () = connection.set("answer", 42).unwrap();
+        assert_eq!(connection.get::<_, i64>("answer").unwrap(), 42);
+        assert_eq!(connection.get::<_, Option<String>>("missing").unwrap(), None);
+        let () = connection.hset_multiple("session", &[("state", "menu"), ("user", "7")]).unwrap();
+        let session: HashMap<String, String> = connection.hgetall("session").unwrap();
+        assert_eq!(session["state"], "menu");
+        let () = connection.rpush("chat", &["a", "b", "c"]).unwrap();
+        assert_eq!(connection.lrange::<_, Vec<String>>("chat", -2, -1).unwrap(), ["b", "c"]);
+        let () = connection.zadd_multiple("board", &[(1.5, "ann"), (2.5, "bob")]).unwrap();
+        let board: Vec<(String, f64)> = connection.zrange_withscores("board", 0, -1).unwrap();
+        assert_eq!(board, [("ann".to_owned(), 1.5), ("bob".to_owned(), 2.5)]);
+        let () = connection.sadd("muted", &[1, 2, 3]).unwrap();
+        assert!(connection.sismember::<_, _, bool>("muted", 2).unwrap());
+        assert!(connection.expire::<_, bool>("muted", 100).unwrap());
+        assert_eq!(connection.ttl::<_, i64>("muted").unwrap(), 100);
+        let mut keys: Vec<String> = connection.scan_match::<_, String>("*").unwrap().map(Result::unwrap).collect();
+        keys.sort();
+        assert_eq!(keys, ["answer", "board", "chat", "muted", "session"]);
+        let wrong: RedisResult<i64> = connection.incr("chat", 1);
+        assert_eq!(wrong.unwrap_err().code(), Some("WRONGTYPE"));
+    }
+}
+
+#[test]
+fn pipelines_and_transactions() {
+    let (_server, resp2, resp3) = server();
+    for client in [resp2, resp3] {
+        let mut connection = client.get_connection().unwrap();
+        let () = redis::cmd("FLUSHALL").query(&mut connection).unwrap();
+        let (one, two): (i64, Option<String>) = pipe().cmd("INCR").arg("n").get("none").query(&mut connection).unwrap();
+        assert_eq!((one, two), (1, None));
+        let (set, sum): (String, i64) = pipe().atomic().set("k", "v").incr("n", 5).query(&mut connection).unwrap();
+        assert_eq!((set.as_str(), sum), ("OK", 6));
+        // A watched transaction that is disturbed once is tried again.
+        let mut disturb = client.get_connection().unwrap();
+        let mut tries = 0;
+        let (total,): (i64,) = redis::transaction(&mut connection, &["balance"], |connection, pipe| {
+            let balance: Option<i64> = connection.get("balance")?;
+            tries += 1;
+            if tries == 1 {
+                let () = disturb.set("balance", 100)?;
+            }
+            pipe.set("balance", balance.unwrap_or(0) + 1).ignore().get("balance").query(connection)
+        })
+        .unwrap();
+        assert_eq!((total, tries), (101, 2));
+    }
+}
+
+#[test]
+fn asynchronous_and_multiplexed() {
+    let (_server, resp2, resp3) = server();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for client in [resp2, resp3] {
+        runtime.block_on(async {
+            let connection = client.get_multiplexed_async_connection().await.unwrap();
+            let tasks = (0..50).map(|_| {
+                let mut connection = connection.clone();
+                tokio::spawn(async move {
+                    for _ in 0..20 {
+                        let () = connection.incr("counter", 1).await.unwrap();
+                    }
+                })
+            });
+            for task in tasks.collect::<Vec<_>>() {
+                task.await.unwrap();
+            }
+            let mut connection = connection.clone();
+            assert_eq!(connection.get::<_, i64>("counter").await.unwrap(), 1000);
+            let () = connection.del("counter").await.unwrap();
+            let mut managed = client.get_connection_manager().await.unwrap();
+            let answers: (i64, String) =
+                pipe().atomic().incr("managed", 2).set("k", 1).query_async(&mut managed).await.unwrap();
+            assert_eq!(answers, (2, "OK".to_owned()));
+            let () = managed.del("managed").await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn pooled() {
+    let (_server, resp2, _) = server();
+    let pool = r2d2::Pool::builder().max_size(4).build(resp2).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let () = pool.get().unwrap().incr("n", 1).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(pool.get().unwrap().get::<_, i64>("n").unwrap(), 400);
+}
+
+#[test]
+fn over_a_unix_socket_and_with_a_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("resplite.sock");
+    let _server = Server::builder().no_port().unix_socket(path.to_str().unwrap()).password("secret").start().unwrap();
+    let url = format!("redis+unix://{}?pass=secret&db=3", path.display());
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    let () = connection.set("k", "v").unwrap();
+    assert_eq!(connection.get::<_, String>("k").unwrap(), "v");
+    let refused = redis::Client::open(format!("redis+unix://{}", path.display())).unwrap();
+    assert!(refused.get_connection().and_then(|mut connection| connection.get::<_, Option<String>>("k")).is_err());
+}
