@@ -100,13 +100,15 @@ const WATCH: Command = Command::control(Group::Transactions, "watch", watch)
     .arity(-2)
     .keys(KeySpec::range(usage::LOOK, 1, -1, 1))
     .flag(CONTROL)
-    .flag(Flags::NO_MULTI)
     .fast()
     .since("2.2.0")
     .doc("Has the next EXEC run only if none of these keys has changed by then.")
     .syntax("key [key ...]");
 
 fn watch(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    if ctx.session.transaction.is_some() {
+        return Err(CommandError::WATCH_INSIDE_MULTI);
+    }
     let (db, now) = (ctx.db(), ctx.now());
     for key in args.iter().skip(1) {
         if ctx.session.watched.keys.iter().any(|(other, name)| *other == db && **name == *key) {
