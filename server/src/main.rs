@@ -42,9 +42,11 @@ fn print(text: &str) -> Result<(), String> {
 
 /// Runs a server until it is told to stop.
 fn serve(mut settings: Settings) -> Result<(), String> {
-    if settings.daemonize {
-        process::detach().map_err(|error| format!("Cannot run in the background: {error}"))?;
-    }
+    let parent = if settings.daemonize {
+        Some(process::detach().map_err(|error| format!("Cannot run in the background: {error}"))?)
+    } else {
+        None
+    };
     log_sink::install(&settings).map_err(|error| format!("Can't open the log file '{}': {error}", settings.logfile))?;
     let wanted = settings.maxclients;
     let room = process::make_room_for(wanted as u64);
@@ -62,6 +64,9 @@ fn serve(mut settings: Settings) -> Result<(), String> {
     let pid_file = PidFile::write(&settings);
     log::info!("Nothing is kept on disk: all data is in memory and goes with this process");
     announce(&server, &settings);
+    if let Some(parent) = parent {
+        parent.release();
+    }
     server.wait();
     drop(pid_file);
     log::info!("Stopped");
