@@ -36,18 +36,17 @@ impl Running {
     }
 
     fn start_with(args: &[&str], stdin: &str) -> Self {
-        let mut child = resplite(args).spawn().unwrap();
-        write_stdin(child.stdin.take().unwrap(), stdin);
-        let mut said = Vec::new();
-        for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
-            said.push(line.unwrap());
-            if said.last().unwrap().contains("Ready to accept connections") {
-                return Running { child, said };
+        let mut running = Running { child: resplite(args).spawn().unwrap(), said: Vec::new() };
+        write_stdin(running.child.stdin.take().unwrap(), stdin);
+        for line in BufReader::new(running.child.stdout.as_mut().unwrap()).lines() {
+            running.said.push(line.unwrap());
+            if running.said.last().unwrap().contains("Ready to accept connections") {
+                return running;
             }
         }
         let mut errors = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        panic!("it did not start: {said:?} {errors}");
+        running.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        panic!("it did not start: {:?} {errors}", running.said);
     }
 
     fn address(&self) -> SocketAddr {

@@ -93,14 +93,20 @@ fn announce(server: &Server, settings: &Settings) {
 fn cannot_start(error: &io::Error, settings: &Settings) -> String {
     let mut text = format!("Cannot start: {error}");
     if error.kind() == io::ErrorKind::AddrInUse
-        && let Ok(free) = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())
+        && let Some(free) = free_port()
     {
-        text.push_str(&format!("\nSomething else listens there; try --port {}", free.port()));
+        text.push_str(&format!("\nSomething else listens there; try --port {free}"));
     }
     if !log_sink::is_on_stdout(settings, Level::Error) {
         log::error!("{text}");
     }
     text
+}
+
+/// A port that was free a moment ago: the one that a server without a wish gets.
+fn free_port() -> Option<u16> {
+    let server = Server::builder().start().ok()?;
+    server.address().map(|address| address.port())
 }
 
 /// A file with the process id that goes when the server does.

@@ -3,9 +3,8 @@
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
 
 /// Descriptors that are not clients: listeners, event loops, files.
 const OWN_DESCRIPTORS: u64 = 64;
@@ -51,7 +50,7 @@ pub(crate) fn on_signal(stop: impl Fn() + Send + 'static) -> io::Result<()> {
 
 /// The parent of a process in the background, which waits to hear how the start went.
 pub(crate) struct Parent {
-    line: UnixStream,
+    line: PipeWriter,
     null: File,
 }
 
@@ -60,10 +59,10 @@ pub(crate) struct Parent {
 /// To be called before any thread exists.
 ///
 /// # Errors
-/// The system refuses a process, a pair of sockets or `/dev/null`.
+/// The system refuses a process, a pipe or `/dev/null`.
 pub(crate) fn detach() -> io::Result<Parent> {
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    let (mut ours, line) = UnixStream::pair()?;
+    let (mut ours, line) = io::pipe()?;
     // SAFETY: no other thread exists yet, so the child is a whole copy.
     match unsafe { libc::fork() } {
         -1 => return Err(io::Error::last_os_error()),
