@@ -42,9 +42,11 @@ fn print(text: &str) -> Result<(), String> {
 
 /// Runs a server until it is told to stop.
 fn serve(mut settings: Settings) -> Result<(), String> {
-    if settings.daemonize {
-        process::detach().map_err(|error| format!("Cannot run in the background: {error}"))?;
-    }
+    let parent = if settings.daemonize {
+        Some(process::detach().map_err(|error| format!("Cannot run in the background: {error}"))?)
+    } else {
+        None
+    };
     log_sink::install(&settings).map_err(|error| format!("Can't open the log file '{}': {error}", settings.logfile))?;
     let wanted = settings.maxclients;
     let room = process::make_room_for(wanted as u64);
@@ -62,6 +64,9 @@ fn serve(mut settings: Settings) -> Result<(), String> {
     let pid_file = PidFile::write(&settings);
     log::info!("Nothing is kept on disk: all data is in memory and goes with this process");
     announce(&server, &settings);
+    if let Some(parent) = parent {
+        parent.release();
+    }
     server.wait();
     drop(pid_file);
     log::info!("Stopped");
@@ -88,14 +93,20 @@ fn announce(server: &Server, settings: &Settings) {
 fn cannot_start(error: &io::Error, settings: &Settings) -> String {
     let mut text = format!("Cannot start: {error}");
     if error.kind() == io::ErrorKind::AddrInUse
-        && let Ok(free) = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())
+        && let Some(free) = free_port()
     {
-        text.push_str(&format!("\nSomething else listens there; try --port {}", free.port()));
+        text.push_str(&format!("\nSomething else listens there; try --port {free}"));
     }
     if !log_sink::is_on_stdout(settings, Level::Error) {
         log::error!("{text}");
     }
     text
+}
+
+/// A port that was free a moment ago: the one that a server without a wish gets.
+fn free_port() -> Option<u16> {
+    let server = Server::builder().start().ok()?;
+    server.address().map(|address| address.port())
 }
 
 /// A file with the process id that goes when the server does.

@@ -2,8 +2,8 @@
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
 
 /// Descriptors that are not clients: listeners, event loops, files.
@@ -48,25 +48,49 @@ pub(crate) fn on_signal(stop: impl Fn() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves the terminal: goes on in a child process without standard input and output, the parent ends with success.
+/// The parent of a process in the background, which waits to hear how the start went.
+pub(crate) struct Parent {
+    line: PipeWriter,
+    null: File,
+}
+
+/// Leaves the terminal: goes on in a child process without standard input and output, while the parent waits and then
+/// ends with success if the child has called [`Parent::release`], with failure if it has ended without.
 /// To be called before any thread exists.
 ///
 /// # Errors
-/// The system refuses a process or `/dev/null`.
-pub(crate) fn detach() -> io::Result<()> {
+/// The system refuses a process, a pipe or `/dev/null`.
+pub(crate) fn detach() -> io::Result<Parent> {
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let (mut ours, line) = io::pipe()?;
     // SAFETY: no other thread exists yet, so the child is a whole copy.
     match unsafe { libc::fork() } {
         -1 => return Err(io::Error::last_os_error()),
         0 => {}
-        _ => std::process::exit(0),
-    }
-    // SAFETY: plain system calls on descriptors that are open.
-    unsafe {
-        libc::setsid();
-        for standard in 0..3 {
-            libc::dup2(null.as_raw_fd(), standard);
+        _ => {
+            drop(line);
+            let is_ready = ours.read_exact(&mut [0]).is_ok();
+            std::process::exit(i32::from(!is_ready));
         }
     }
-    Ok(())
+    // SAFETY: a plain system call.
+    unsafe { libc::setsid() };
+    replace(&null, libc::STDIN_FILENO);
+    replace(&null, libc::STDOUT_FILENO);
+    Ok(Parent { line, null })
+}
+
+impl Parent {
+    /// Lets the parent end: the server is up. Until then errors still reach its terminal.
+    pub(crate) fn release(mut self) {
+        replace(&self.null, libc::STDERR_FILENO);
+        // A parent that was killed meanwhile does not matter.
+        let _ = self.line.write_all(&[1]);
+    }
+}
+
+/// Has a standard descriptor mean this file.
+fn replace(file: &File, standard: libc::c_int) {
+    // SAFETY: both are open descriptors of this process, and nobody else owns the standard ones.
+    unsafe { libc::dup2(file.as_raw_fd(), standard) };
 }

@@ -35,10 +35,7 @@ impl Server {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn builder() -> ServerBuilder {
-        let mut settings = Settings::default();
-        settings.port = Some(0);
-        settings.bind = vec!["127.0.0.1".into()];
-        settings.io_threads = 1;
+        let settings = Settings { port: Some(0), bind: vec!["127.0.0.1".into()], io_threads: 1, ..Settings::default() };
         ServerBuilder { settings, clock: Clock::real(), seed: None, on_settings: None }
     }
 

@@ -68,7 +68,7 @@ fn get(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 }
 
 fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(CommandError::SYNTAX);
     }
     let changes = changes(args.from(2))?;

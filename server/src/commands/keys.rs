@@ -226,7 +226,7 @@ fn database(ctx: &Ctx<'_>, arg: &[u8], out_of_range: CommandError) -> CmdResult<
 
 const MOVE: Command = write("move", move_key)
     .arity(3)
-    .key(usage::ACCESS_DELETE, 1)
+    .key(usage::UPDATE_ACCESS, 1)
     .fast()
     .doc("Moves a key to another database, unless it exists there.")
     .syntax("key db");

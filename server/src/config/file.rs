@@ -268,6 +268,27 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_has_every_setting_with_its_default() {
+        let text = include_str!("../../../resplite.conf");
+        let lines: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix('#'))
+            .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
+            .collect();
+        for setting in SETTINGS {
+            let named = lines.iter().filter(|line| line.split(' ').next() == Some(setting.name));
+            let named: Vec<String> = named.map(|&line| line.to_owned()).collect();
+            match setting.name {
+                "dir" => assert_eq!(named, ["dir ."]),
+                name => assert_eq!(named, setting.lines(&Settings::default()), "{name}"),
+            }
+        }
+        let mut settings = Settings::default();
+        settings.read_text(lines.join("\n").as_bytes()).unwrap();
+        settings.read_text(text.as_bytes()).unwrap();
+    }
+
+    #[test]
     fn a_rewrite_touches_only_what_changed() {
         let old = "# mine\nport 7\n\nmaxmemory 100mb\n# tail\nmaxmemory 5mb\nbind 127.0.0.1";
         let mut settings = Settings::default();

@@ -366,7 +366,7 @@ fn output_limits(settings: &Settings) -> String {
 }
 
 fn set_output_limits(settings: &mut Settings, words: &[&str]) -> Result<(), String> {
-    if words.is_empty() || words.len() % 4 != 0 {
+    if words.is_empty() || !words.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".into());
     }
     let mut limits = settings.client_output_buffer_limit;

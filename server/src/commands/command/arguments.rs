@@ -218,7 +218,6 @@ fn kind_of(command: &str, name: &str) -> &'static str {
         "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "sourcekey" | "destkey" | "src" | "dst" => {
             "key"
         }
-        "pattern" if command == "command|list" => "string",
         "pattern" | "by-pattern" | "get-pattern" => "pattern",
         "unix-time-seconds" | "unix-time-milliseconds" => "unix-time",
         "score" | "radius" | "longitude" | "latitude" | "width" | "height" => "double",

@@ -1,0 +1,216 @@
+//! The binary as its users meet it: options, files, ports, signals.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
+
+/// The binary with these options, its standard streams ours.
+fn resplite(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resplite"));
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(args: &[&str], stdin: &str) -> Output {
+    let mut child = resplite(args).spawn().unwrap();
+    write_stdin(child.stdin.take().unwrap(), stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn write_stdin(mut stdin: ChildStdin, text: &str) {
+    // Who fails early does not read.
+    let _ = stdin.write_all(text.as_bytes());
+}
+
+/// A running server; it is killed with the test if the test fails.
+struct Running {
+    child: Child,
+    /// What it said until it was ready.
+    said: Vec<String>,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        Self::start_with(args, "")
+    }
+
+    fn start_with(args: &[&str], stdin: &str) -> Self {
+        let mut running = Running { child: resplite(args).spawn().unwrap(), said: Vec::new() };
+        write_stdin(running.child.stdin.take().unwrap(), stdin);
+        for line in BufReader::new(running.child.stdout.as_mut().unwrap()).lines() {
+            running.said.push(line.unwrap());
+            if running.said.last().unwrap().contains("Ready to accept connections") {
+                return running;
+            }
+        }
+        let mut errors = String::new();
+        running.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        panic!("it did not start: {:?} {errors}", running.said);
+    }
+
+    fn address(&self) -> SocketAddr {
+        let line = self.said.iter().find_map(|line| line.strip_prefix("Listening on "));
+        line.expect("it says where it listens").parse().unwrap()
+    }
+
+    /// Sends an inline command and reads a line of the reply.
+    fn ask(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already if all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn path(dir: &Path, name: &str) -> String {
+    dir.join(name).display().to_string()
+}
+
+#[test]
+fn a_system_chosen_port_is_told_and_used() {
+    let server = Running::start(&["--port", "0", "--save", "", "--appendonly", "no"]);
+    assert_ne!(server.address().port(), 0);
+    assert_eq!(server.ask("PING"), "+PONG");
+    assert!(server.said.iter().any(|line| line.contains("Nothing is kept on disk")), "{:?}", server.said);
+}
+
+#[test]
+fn signals_and_shutdown_end_it_with_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let pid_file = path(dir.path(), "pid");
+    for end in ["TERM", "INT", "SHUTDOWN NOSAVE"] {
+        let server = Running::start(&["--port", "0", "--pidfile", &pid_file]);
+        assert_eq!(std::fs::read_to_string(&pid_file).unwrap().trim(), server.child.id().to_string());
+        if end.len() > 4 {
+            assert_eq!(server.ask(end), "");
+        } else {
+            server.signal(end);
+        }
+        assert!(server.wait().success(), "{end}");
+        assert!(!Path::new(&pid_file).exists(), "{end}");
+    }
+}
+
+#[test]
+fn a_used_port_is_told_with_a_free_one() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(&["--port", &port, "--bind", "127.0.0.1"], "");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains(&format!("127.0.0.1:{port}: Address already in use")), "{errors}");
+    let hint = errors.split("try --port ").nth(1).expect("a hint");
+    assert!(hint.trim().parse::<u16>().is_ok_and(|free| free != 0 && free.to_string() != port), "{errors}");
+}
+
+#[test]
+fn wrong_options_and_files_end_it_with_a_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let bad = path(dir.path(), "bad.conf");
+    std::fs::write(&bad, "port 1\n\nmaxmemory lots\n").unwrap();
+    for (args, stdin, message) in [
+        (&["--foo", "bar"][..], "", ">>> 'foo \"bar\"'\nBad directive or wrong number of arguments"),
+        (&["--appendonly", "yes"], "", "'yes' is not supported yet, only 'no' is"),
+        (&["/no/such/file"], "", "can't open config file '/no/such/file': No such file or directory"),
+        (&[&bad], "", "at line 3\n>>> 'maxmemory lots'\nargument must be a memory value"),
+        (&["-"], "port", "at line 1\n>>> 'port'\nwrong number of arguments"),
+    ] {
+        let output = run(args, stdin);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(errors.contains(message), "{args:?}: {errors}");
+    }
+}
+
+#[test]
+fn the_configuration_comes_from_standard_input() {
+    let server = Running::start_with(&["-", "--timeout", "7"], "port 0\ntimeout 5\nrequirepass secret\n");
+    assert_eq!(server.ask("GET a"), "-NOAUTH Authentication required.");
+}
+
+#[test]
+fn a_file_is_overridden_by_options_and_rewritten_by_clients() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = path(dir.path(), "resplite.conf");
+    std::fs::write(&file, "# mine\nport 1\nmaxmemory 1mb\n").unwrap();
+    let server = Running::start(&[&file, "--port", "0"]);
+    assert_eq!(server.ask("CONFIG SET maxmemory 2mb"), "+OK");
+    assert_eq!(server.ask("CONFIG REWRITE"), "+OK");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "# mine\nport 0\nmaxmemory 2mb\n");
+}
+
+#[test]
+fn a_unix_socket_alone_opens_no_port() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir_name = path(dir.path(), "");
+    let server = Running::start(&["--port", "0", "--dir", &dir_name, "--unixsocket", "s", "--unixsocketperm", "700"]);
+    let socket = path(&dir.path().canonicalize().unwrap(), "s");
+    assert!(server.said.contains(&format!("Listening on unix:{socket}")), "{:?}", server.said);
+    assert!(!server.said.iter().any(|line| line.contains("127.0.0.1")), "{:?}", server.said);
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    stream.write_all(b"PING\r\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    assert_eq!(line, "+PONG\r\n");
+}
+
+#[test]
+fn the_log_goes_to_a_file_and_its_level_follows_the_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = path(dir.path(), "log");
+    let server = Running::start(&["--port", "0", "--logfile", &log]);
+    assert!(std::fs::read_to_string(&log).unwrap().contains(" * Ready to accept connections"));
+    assert!(!server.said.iter().any(|line| line.contains("Nothing is kept")), "{:?}", server.said);
+    assert_eq!(server.ask("CONFIG SET loglevel nothing"), "+OK");
+    let before = std::fs::read_to_string(&log).unwrap();
+    server.signal("TERM");
+    assert!(server.wait().success());
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), before);
+}
+
+#[test]
+fn in_the_background_it_says_nothing_and_can_be_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pid_file, socket) = (path(dir.path(), "pid"), path(dir.path(), "s"));
+    let output = run(&["--daemonize", "yes", "--port", "0", "--unixsocket", &socket, "--pidfile", &pid_file], "");
+    assert!(output.status.success());
+    assert!(output.stdout.is_empty());
+    // The command ends when the server listens.
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    stream.write_all(b"SHUTDOWN\r\n").unwrap();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+    let failed = run(&["--daemonize", "yes", "--bind", "192.0.2.1", "--port", "7"], "");
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8(failed.stderr).unwrap().contains("Cannot start: 192.0.2.1:7"));
+}
+
+#[test]
+fn version_and_help_are_printed() {
+    let version = String::from_utf8(run(&["--version"], "").stdout).unwrap();
+    assert!(version.starts_with("Redis server v=7.4.2 sha="), "{version}");
+    assert!(version.contains("Resplite"), "{version}");
+    let help = run(&["--help"], "");
+    assert!(help.status.success());
+    assert!(String::from_utf8(help.stdout).unwrap().contains("Listening on 127.0.0.1:6379"));
+}
