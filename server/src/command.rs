@@ -116,15 +116,6 @@ impl Group {
     }
 }
 
-/// Where a key specification begins to look.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Begin {
-    /// At this argument.
-    Index(usize),
-    /// Behind this word, searched from this argument on (from the end if negative).
-    Keyword(&'static str, i32),
-}
-
 /// How a key specification finds its keys from there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Find {
@@ -139,7 +130,8 @@ pub(crate) enum Find {
 pub(crate) struct KeySpec {
     /// What is done with them, in COMMAND INFO's words: one of RO RW OW RM, then ACCESS UPDATE INSERT DELETE ..
     pub(crate) flags: &'static [&'static str],
-    pub(crate) begin: Begin,
+    /// The argument that the search begins at.
+    pub(crate) begin: usize,
     pub(crate) find: Find,
 }
 
@@ -162,37 +154,23 @@ pub(crate) mod usage {
 impl KeySpec {
     /// The one key at `index`.
     pub(crate) const fn one(flags: &'static [&'static str], index: usize) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 } }
+        KeySpec { flags, begin: index, find: Find::Range { last: 0, step: 1, limit: 0 } }
     }
 
     /// Keys from `index` to `last`, every `step`-th argument.
     pub(crate) const fn range(flags: &'static [&'static str], index: usize, last: i32, step: usize) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 } }
+        KeySpec { flags, begin: index, find: Find::Range { last, step, limit: 0 } }
     }
 
     /// A count at `index` and its keys behind it.
     pub(crate) const fn counted(flags: &'static [&'static str], index: usize) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Count { count: 0, first: 1, step: 1 } }
+        KeySpec { flags, begin: index, find: Find::Count { count: 0, first: 1, step: 1 } }
     }
 
     /// Calls `found` with the index of each key; what does not fit is left out, the handler will complain about it.
     pub(crate) fn for_each(&self, args: Args<'_>, mut found: impl FnMut(usize)) {
         let len = args.len();
-        let begin = match self.begin {
-            Begin::Index(index) => index,
-            Begin::Keyword(word, from) => {
-                let is_word =
-                    |index: &usize| args.get(*index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
-                let place = if from >= 0 {
-                    (from.unsigned_abs() as usize..len).find(is_word)
-                } else {
-                    let last = len.saturating_sub(from.unsigned_abs() as usize);
-                    (1..=last).rev().find(is_word)
-                };
-                let Some(place) = place else { return };
-                place + 1
-            }
-        };
+        let begin = self.begin;
         if begin >= len {
             return;
         }
@@ -334,7 +312,7 @@ impl Command {
         }
         self.keys[at] = Some(spec);
         self.single_key = match spec {
-            KeySpec { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, .. } if at == 0 => index as u8,
+            KeySpec { begin, find: Find::Range { last: 0, .. }, .. } if at == 0 => begin as u8,
             _ => 0,
         };
         self

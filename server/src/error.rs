@@ -40,7 +40,6 @@ texts! {
     INDEX_OUT_OF_RANGE = "ERR index out of range";
     SAME_OBJECT = "ERR source and destination objects are the same";
     DB_INDEX = "ERR DB index is out of range";
-    INVALID_DB_INDEX = "ERR invalid DB index";
     INVALID_CURSOR = "ERR invalid cursor";
     NOAUTH = "NOAUTH Authentication required.";
     WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled.";
@@ -81,7 +80,6 @@ texts! {
     NO_DEBUG = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
-    MAX_CLIENTS = "ERR max number of clients reached";
 }
 
 impl CommandError {

@@ -567,14 +567,16 @@ impl Entry {
     /// Takes the value out, leaving the integer 0 behind, to move it to another key. O(1) for collections.
     pub fn take_value(&mut self) -> Value {
         let kind = self.kind();
-        let value = match kind {
-            Kind::Int | Kind::Inline => self.clone_value(),
-            // SAFETY (all arms): the kind names the type; the word is replaced below, so the box has one owner again.
-            Kind::Text => self.text_value(unsafe { *self.unbox::<Text>() }),
-            Kind::List => Value::List(unsafe { self.unbox() }),
-            Kind::Set => Value::Set(unsafe { self.unbox() }),
-            Kind::Hash => Value::Hash(unsafe { self.unbox() }),
-            Kind::SortedSet => Value::SortedSet(unsafe { self.unbox() }),
+        // SAFETY: the kind names the type; the word is replaced below, so the box has one owner again.
+        let value = unsafe {
+            match kind {
+                Kind::Int | Kind::Inline => self.clone_value(),
+                Kind::Text => self.text_value(*self.unbox::<Text>()),
+                Kind::List => Value::List(self.unbox()),
+                Kind::Set => Value::Set(self.unbox()),
+                Kind::Hash => Value::Hash(self.unbox()),
+                Kind::SortedSet => Value::SortedSet(self.unbox()),
+            }
         };
         if !matches!(kind, Kind::Int | Kind::Inline) {
             let header = *self.0.header();
@@ -596,13 +598,15 @@ impl Entry {
     pub fn heap_bytes(&self) -> usize {
         let own = self.0.heap_bytes();
         // SAFETY: each arm asks for the type that its kind stands for.
-        own + match self.kind() {
-            Kind::Int | Kind::Inline => 0,
-            Kind::Text => size_of::<Text>() + unsafe { self.boxed::<Text>() }.heap_bytes(),
-            Kind::List => size_of::<List>() + unsafe { self.boxed::<List>() }.heap_bytes(),
-            Kind::Set => size_of::<Set>() + unsafe { self.boxed::<Set>() }.heap_bytes(),
-            Kind::Hash => size_of::<Hash>() + unsafe { self.boxed::<Hash>() }.heap_bytes(),
-            Kind::SortedSet => size_of::<SortedSet>() + unsafe { self.boxed::<SortedSet>() }.heap_bytes(),
+        own + unsafe {
+            match self.kind() {
+                Kind::Int | Kind::Inline => 0,
+                Kind::Text => size_of::<Text>() + self.boxed::<Text>().heap_bytes(),
+                Kind::List => size_of::<List>() + self.boxed::<List>().heap_bytes(),
+                Kind::Set => size_of::<Set>() + self.boxed::<Set>().heap_bytes(),
+                Kind::Hash => size_of::<Hash>() + self.boxed::<Hash>().heap_bytes(),
+                Kind::SortedSet => size_of::<SortedSet>() + self.boxed::<SortedSet>().heap_bytes(),
+            }
         }
     }
 

@@ -40,10 +40,12 @@ pub struct Alarm {
 impl Alarm {
     #[inline]
     pub(crate) fn set(&self, at: Millis) {
-        if at < self.next.load(Ordering::Relaxed) && at < self.next.fetch_min(at, Ordering::AcqRel) {
-            if let Some(bell) = self.bell.get() {
-                bell();
-            }
+        // The plain look first: most deadlines are later than the next one, and cost no shared write.
+        if at < self.next.load(Ordering::Relaxed)
+            && at < self.next.fetch_min(at, Ordering::AcqRel)
+            && let Some(bell) = self.bell.get()
+        {
+            bell();
         }
     }
 }

@@ -34,16 +34,16 @@ pub fn check_ours(transcript: &str) {
     let steps = parse(transcript);
     let ours = server();
     let mut client = ours.client();
-    run("in process", &steps, |by| drop(ours.advance(by)), |args| client.call(args), show);
+    run("in process", &steps, |by| assert!(ours.advance(by)), |args| client.call(args), show);
     let ours = server();
     let mut connection = Connection::tcp(ours.address().unwrap());
-    run("over RESP2", &steps, |by| drop(ours.advance(by)), |args| connection.call(args), show);
+    run("over RESP2", &steps, |by| assert!(ours.advance(by)), |args| connection.call(args), show);
     let ours = server();
     let mut connection = Connection::tcp(ours.address().unwrap()).hello3();
     run(
         "over RESP3",
         &steps,
-        |by| drop(ours.advance(by)),
+        |by| assert!(ours.advance(by)),
         |args| connection.call(args),
         |value| show(value.to_resp2()),
     );
@@ -55,7 +55,7 @@ pub fn check_resp3(transcript: &str) {
     let steps = parse(transcript);
     let ours = server();
     let mut connection = Connection::tcp(ours.address().unwrap()).hello3();
-    run("over RESP3", &steps, |by| drop(ours.advance(by)), |args| connection.call(args), show);
+    run("over RESP3", &steps, |by| assert!(ours.advance(by)), |args| connection.call(args), show);
     if let Some(oracle) = Oracle::start(Kind::Redis, &[]) {
         let mut connection = oracle.connect().hello3();
         run("on redis-server", &steps, |_| (), |args| connection.call(args), show);

@@ -3,7 +3,7 @@
 mod arguments;
 
 use super::is;
-use crate::command::{self, Begin, Command, Find, Flags, Group, Handler, KeySpec};
+use crate::command::{self, Command, Find, Flags, Group, Handler, KeySpec};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use arguments::Argument;
@@ -279,11 +279,11 @@ impl LegacyRange {
         let specs: Vec<&KeySpec> = command.keys.iter().flatten().collect();
         let mut range = LegacyRange::default();
         for spec in &specs {
-            let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
+            let Find::Range { last, step, .. } = spec.find else {
                 range.movable = true;
                 continue;
             };
-            let first = first as i64;
+            let first = spec.begin as i64;
             let last = if last >= 0 { first + i64::from(last) } else { i64::from(last) };
             if specs.len() == 1 {
                 return LegacyRange { first, last, step: step as i64, movable: false };
@@ -322,14 +322,7 @@ fn write_key_spec(out: &mut Reply, spec: &KeySpec) {
             }
         }
     };
-    match spec.begin {
-        Begin::Index(index) => section("begin_search", "index", &[("index", Field::Int(index as i64))]),
-        Begin::Keyword(word, from) => section(
-            "begin_search",
-            "keyword",
-            &[("keyword", Field::Text(word)), ("startfrom", Field::Int(from.into()))],
-        ),
-    }
+    section("begin_search", "index", &[("index", Field::Int(spec.begin as i64))]);
     match spec.find {
         Find::Range { last, step, limit } => section(
             "find_keys",

@@ -92,7 +92,7 @@ fn sismember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 const SMISMEMBER: Command = read("smismember", smismember)
     .arity(-3)
-    .key(usage::LOOK, 1)
+    .key(usage::READ, 1)
     .fast()
     .since("6.2.0")
     .doc("Whether the set has each of the members.")
