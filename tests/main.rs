@@ -8,3 +8,4 @@ mod commands;
 mod connection;
 mod embed;
 mod tidy;
+mod twin;
