@@ -20,12 +20,12 @@ use generator::{Entry, Generator, KEYS, Step};
 use resplite_resp::reply::Protocol;
 use twins::{Difference, Twins};
 
-/// Steps between two empty keyspaces: long enough for values to grow, short enough to be shrunk at once.
+/// Most steps between two empty keyspaces: long enough for values to grow, short enough to be shrunk at once.
 const SEQUENCE: usize = 400;
 /// Seeds that run every time.
 const SEEDS: [u64; 2] = [1, 2];
 /// Commands for each seed and protocol, unless RESPLITE_TWIN_COMMANDS says otherwise.
-const COMMANDS: usize = 1200;
+const COMMANDS: usize = 4000;
 /// Differences of one run that are shrunk and shown before it gives up.
 const MOST_SHOWN: usize = 8;
 
@@ -102,7 +102,8 @@ fn run(family: &str, entries: &'static [Entry]) {
 /// Some steps, and a look at all that they left behind.
 fn sequence(generator: &mut Generator, left: &mut usize) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    while steps.len() < SEQUENCE && *left > 0 {
+    let most = generator.chance.usize(SEQUENCE / 20..SEQUENCE);
+    while steps.len() < most && *left > 0 {
         let step = generator.step();
         *left = left.saturating_sub(step.len());
         steps.push(step);

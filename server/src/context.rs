@@ -55,7 +55,7 @@ impl<'a> Ctx<'a> {
         self.command = command;
         if let Err(error) = (command.handler)(self, args, out) {
             out.rollback(start);
-            out.error(error.as_str());
+            out.error(error.as_bytes());
             self.engine.stats.errors.fetch_add(1, Ordering::Relaxed);
         }
     }

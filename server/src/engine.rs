@@ -284,7 +284,14 @@ impl Engine {
                     transaction.aborted = true;
                 }
                 self.stats.errors.fetch_add(1, Ordering::Relaxed);
-                out.error(error.as_str());
+                if prepared.command.is_some_and(|command| command.name == "exec") {
+                    session.transaction = None;
+                    session.record.queued.store(-1, Ordering::Relaxed);
+                    self.unwatch(session);
+                    out.error(error.exec_rejected().as_bytes());
+                } else {
+                    out.error(error.as_bytes());
+                }
             }
         }
         if session.reply_mode != ReplyMode::On {

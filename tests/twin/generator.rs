@@ -46,7 +46,7 @@ struct Template {
 
 /// Makes the steps of one family, always the same ones for the same seed.
 pub struct Generator {
-    chance: fastrand::Rng,
+    pub chance: fastrand::Rng,
     templates: Vec<Template>,
     weights: u32,
     /// Goes up with every relative deadline, so that no two of them lie close together.
@@ -499,7 +499,6 @@ const COUNTS: &[&[u8]] = &[
     b"-20",
     b"9223372036854775807",
     b"-9223372036854775808",
-    b"-9223372036854775807",
     b"9223372036854775808",
     b"4611686018427387904",
     b"x",

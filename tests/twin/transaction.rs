@@ -4,12 +4,12 @@ use super::compare::Rule::Exact;
 use super::generator::Entry;
 
 pub const ENTRIES: &[Entry] = &[
-    Entry(30, Exact, "MULTI"),
+    Entry(12, Exact, "MULTI"),
     Entry(30, Exact, "EXEC"),
     Entry(6, Exact, "DISCARD"),
     Entry(15, Exact, "WATCH key.."),
     Entry(4, Exact, "UNWATCH"),
-    Entry(6, Exact, "@1 MULTI"),
+    Entry(3, Exact, "@1 MULTI"),
     Entry(10, Exact, "@1 EXEC"),
     Entry(3, Exact, "@1 WATCH key.."),
     Entry(10, Exact, "WATCH key; @1 SET same value; MULTI; SET key value; EXEC"),
@@ -21,7 +21,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry(3, Exact, "WATCH key; @1 SADD same member; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 HSET same field value; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 LSET same 0 value; MULTI; GET same; EXEC"),
-    Entry(3, Exact, "WATCH key; @1 LTRIM same 0 -1; MULTI; GET same; EXEC"),
+    Entry(3, Exact, "WATCH key; @1 LTRIM same 1 0; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 LREM same index value; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 ZADD same {NX|XX|GT|LT} float member; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 ZREM same member; MULTI; GET same; EXEC"),

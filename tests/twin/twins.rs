@@ -2,7 +2,7 @@
 
 use super::compare::Pair;
 use super::generator::{Args, Call, Step};
-use super::known;
+use super::known::{self, Verdict};
 use crate::support::Connection;
 use crate::support::oracle::{Kind, Oracle};
 use crate::support::socket::encode;
@@ -181,8 +181,12 @@ fn first_difference(steps: &[Step], server: Kind, ours: &[Vec<u8>], theirs: &[Ve
             let pair = |at: usize| Pair { ours: &ours[at], theirs: &theirs[at] };
             let before = (index > 0).then(|| pair(at - 1));
             let behind = (index + 1 < calls.len()).then(|| pair(at + 1));
-            if !call.rule.accepts(pair(at), before, behind) && !known::is_known(server, &call.args, pair(at)) {
-                return Some((step, at));
+            if !call.rule.accepts(pair(at), before, behind) {
+                match known::judge(server, &call.args, pair(at)) {
+                    Verdict::Unknown => return Some((step, at)),
+                    Verdict::Parts => return None,
+                    Verdict::Known => {}
+                }
             }
             at += 1;
         }
