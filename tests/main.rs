@@ -9,3 +9,4 @@ mod commands;
 mod connection;
 mod embed;
 mod tidy;
+mod twin;

@@ -53,9 +53,9 @@ pub(crate) fn float(arg: &[u8]) -> CmdResult<f64> {
     number::parse_f64(arg).ok_or(CommandError::NOT_FLOAT)
 }
 
-/// An argument as a count that may be absent; `None` if it is negative.
+/// An argument as a count; the error is the same for a negative one and for what is no number.
 pub(crate) fn positive(arg: &[u8]) -> CmdResult<usize> {
-    usize::try_from(int(arg)?).map_err(|_| CommandError::NOT_POSITIVE)
+    number::parse_i64(arg).and_then(|count| usize::try_from(count).ok()).ok_or(CommandError::NOT_POSITIVE)
 }
 
 /// How many elements a command may repeat by chance: HRANDFIELD, SRANDMEMBER and ZRANDMEMBER with a negative count are
@@ -77,6 +77,9 @@ impl Pick {
         let count = int(arg)?;
         if count >= 0 {
             return Ok(Pick::Distinct(usize::try_from(count).map_err(|_| CommandError::OUT_OF_RANGE)?));
+        }
+        if count == i64::MIN {
+            return Err(CommandError::OUT_OF_LONG_RANGE);
         }
         match count.unsigned_abs() {
             repeats if repeats <= MOST_REPEATS => Ok(Pick::Repeating(repeats as usize)),

@@ -84,8 +84,8 @@ impl<'a> Ctx<'a> {
         self.command = command;
         if let Err(error) = (command.handler)(self, args, out) {
             out.rollback(start);
-            out.error(error.as_str());
-            self.engine.stats.count_error(error.as_str());
+            out.error(error.as_bytes());
+            self.engine.stats.count_error(error.as_bytes());
         }
     }
 

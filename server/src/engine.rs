@@ -36,9 +36,10 @@ const MOST_ERROR_CODES: usize = 128;
 
 impl Stats {
     /// Counts an error reply, given its text with the code in front.
-    pub(crate) fn count_error(&self, text: &str) {
+    pub(crate) fn count_error(&self, text: &[u8]) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        let code = text.split(' ').next().unwrap_or_default();
+        let code = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let code = &*String::from_utf8_lossy(code);
         let mut codes = self.errors_by_code.lock();
         if let Some(count) = codes.get_mut(code) {
             *count += 1;
@@ -356,8 +357,16 @@ impl Engine {
                 if let Some(transaction) = &mut session.transaction {
                     transaction.aborted = true;
                 }
-                self.stats.count_error(error.as_str());
-                out.error(error.as_str());
+                let mut error = error;
+                if prepared.command.is_some_and(|command| command.name == "exec") {
+                    // An EXEC that may not run ends its transaction all the same.
+                    session.transaction = None;
+                    session.record.queued.store(-1, Ordering::Relaxed);
+                    self.unwatch(session);
+                    error = error.exec_rejected();
+                }
+                self.stats.count_error(error.as_bytes());
+                out.error(error.as_bytes());
             }
         }
         if session.reply_mode != ReplyMode::On {

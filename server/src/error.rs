@@ -8,18 +8,18 @@ pub(crate) type CmdResult<T = ()> = Result<T, CommandError>;
 
 /// An error reply: the code, a space, the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CommandError(Cow<'static, str>);
+pub(crate) struct CommandError(Cow<'static, [u8]>);
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 
 macro_rules! texts {
     ($($name:ident = $text:literal;)*) => {
         impl CommandError {
-            $(pub(crate) const $name: Self = CommandError(Cow::Borrowed($text));)*
+            $(pub(crate) const $name: Self = CommandError(Cow::Borrowed($text.as_bytes()));)*
         }
     };
 }
@@ -30,6 +30,7 @@ texts! {
     NOT_INTEGER = "ERR value is not an integer or out of range";
     NOT_FLOAT = "ERR value is not a valid float";
     OUT_OF_RANGE = "ERR value is out of range";
+    OUT_OF_LONG_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     NOT_POSITIVE = "ERR value is out of range, must be positive";
     NO_SUCH_KEY = "ERR no such key";
     OVERFLOW = "ERR increment or decrement would overflow";
@@ -59,7 +60,6 @@ texts! {
     HASH_NOT_INTEGER = "ERR hash value is not an integer";
     HASH_NOT_FLOAT = "ERR hash value is not a float";
     RANK_ZERO = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
-    RANK_MIN = "ERR value is out of range";
     NEGATIVE_COUNT = "ERR COUNT can't be negative";
     NEGATIVE_MAXLEN = "ERR MAXLEN can't be negative";
     XX_AND_NX = "ERR XX and NX options at the same time are not compatible";
@@ -85,11 +85,19 @@ texts! {
 impl CommandError {
     /// An error whose text is put together at run time.
     pub(crate) fn text(text: impl Into<Cow<'static, str>>) -> Self {
-        CommandError(text.into())
+        CommandError(match text.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
     }
 
-    /// The whole reply line, code first.
-    pub(crate) fn as_str(&self) -> &str {
+    /// An error that quotes an argument, which may be of any bytes; of a longer one the first 128 are shown.
+    pub(crate) fn quoting(before: &str, arg: &[u8], behind: &str) -> Self {
+        CommandError(Cow::Owned([before.as_bytes(), shown(arg, MOST_SHOWN), behind.as_bytes()].concat()))
+    }
+
+    /// The whole reply line, code first. Line ends in it are not yet replaced.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
@@ -100,26 +108,26 @@ impl CommandError {
 
     /// A command that does not exist, with the beginning of what was asked, as Redis cuts it.
     pub(crate) fn unknown_command(args: resplite_resp::request::Args<'_>) -> Self {
-        const MOST: usize = 128;
-        let name = String::from_utf8_lossy(&args.name()[..args.name().len().min(MOST)]).into_owned();
-        let mut shown = Vec::new();
+        let mut quoted = Vec::new();
         for arg in args.iter().skip(1) {
-            if shown.len() >= MOST {
-                break;
-            }
-            let room = MOST - shown.len();
-            shown.push(b'\'');
-            shown.extend_from_slice(&arg[..arg.len().min(room)]);
-            shown.extend_from_slice(b"' ");
+            let Some(room) = MOST_SHOWN.checked_sub(quoted.len()).filter(|room| *room > 0) else { break };
+            quoted.extend_from_slice(&[b"'", shown(arg, room), b"' "].concat());
         }
-        let shown = String::from_utf8_lossy(&shown);
-        Self::text(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
+        let name = shown(args.name(), MOST_SHOWN);
+        let parts: [&[u8]; 4] = [b"ERR unknown command '", name, b"', with args beginning with: ", &quoted];
+        CommandError(Cow::Owned(parts.concat()))
     }
 
     /// A container's subcommand that does not exist.
     pub(crate) fn unknown_subcommand(container: &str, given: &[u8]) -> Self {
-        let given = String::from_utf8_lossy(&given[..given.len().min(128)]);
-        Self::text(format!("ERR unknown subcommand '{given}'. Try {} HELP.", container.to_uppercase()))
+        let behind = format!("'. Try {} HELP.", container.to_uppercase());
+        Self::quoting("ERR unknown subcommand '", given, &behind)
+    }
+
+    /// EXEC that cannot be run at all; the transaction goes with it.
+    pub(crate) fn exec_rejected(&self) -> Self {
+        let why = self.0.strip_prefix(b"ERR ").unwrap_or(&self.0);
+        CommandError(Cow::Owned([b"EXECABORT Transaction discarded because of: ", why].concat()))
     }
 
     /// An operation on several sorted sets without any.
@@ -131,4 +139,13 @@ impl CommandError {
     pub(crate) fn invalid_expire(command: &str) -> Self {
         Self::text(format!("ERR invalid expire time in '{command}' command"))
     }
+}
+
+/// Bytes of an argument that an error quotes at most.
+const MOST_SHOWN: usize = 128;
+
+/// What an error shows of an argument: nothing from a zero byte on, where C's strings end.
+fn shown(arg: &[u8], most: usize) -> &[u8] {
+    let arg = &arg[..arg.len().min(most)];
+    arg.split(|byte| *byte == 0).next().unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! A client that knows sockets and reply bytes and nothing else, so that nothing is hidden from a test.
 
+use super::frame;
 use bytes::BytesMut;
 use resplite::Value;
 use resplite_resp::reply::Protocol;
@@ -87,10 +88,8 @@ impl Connection {
     /// Reads a reply as its bytes.
     pub fn read_raw(&mut self) -> Vec<u8> {
         loop {
-            let mut rest = self.buffer.clone();
-            if Value::decode_mut(self.protocol, &mut rest).expect("a well-formed reply").is_some() {
-                let taken = self.buffer.len() - rest.len();
-                return self.buffer.split_to(taken).to_vec();
+            if let Some(len) = frame::len(&self.buffer) {
+                return self.buffer.split_to(len).to_vec();
             }
             assert!(self.fill(), "a reply, not the end of the connection");
         }

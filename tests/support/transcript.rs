@@ -171,7 +171,8 @@ fn list(values: &[Value], mark: &str, empty: &str, indent: usize, out: &mut Stri
     }
 }
 
-fn quote(bytes: &[u8]) -> String {
+/// Bytes as redis-cli shows a string.
+pub fn quote(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for byte in bytes {
         match byte {

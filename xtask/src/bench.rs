@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// How the task is called.
+pub(crate) const USAGE: &str = "bench [--quick] [--rows SET,GET,..] [--rounds N]
+      redis-benchmark's rows against Resplite, redis-server and valkey-server side by side; prints Markdown";
+
 /// Keys of the rows that use random ones.
 const KEYS: u64 = 1_000_000;
 /// Requests of a measurement at pipeline 1, 16 and 64.

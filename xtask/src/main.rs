@@ -1,20 +1,16 @@
 //! The project's long runs: `cargo xtask <task>`; nothing here is part of the server.
 
 mod bench;
+mod twin;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <task>
-
-  bench [--quick] [--rows SET,GET,..] [--rounds N]
-      redis-benchmark's rows against Resplite, redis-server and valkey-server side by side; prints Markdown
-";
-
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let result = match args.first().map(String::as_str) {
-        Some("bench") => bench::run(&args[1..]),
-        _ => Err(USAGE.to_owned()),
+    let result = match args.split_first() {
+        Some((task, args)) if task == "bench" => bench::run(args),
+        Some((task, args)) if task == "twin" => twin::run(args.iter().cloned()),
+        _ => Err(format!("usage: cargo xtask <task>\n\ntasks:\n  {}\n  {}", bench::USAGE, twin::USAGE)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -307,7 +307,7 @@ fn write_key_spec(out: &mut Reply, spec: &KeySpec) {
     out.map(3);
     out.bulk("flags");
     write_key_flags(out, spec.flags);
-    let mut section = |name: &str, kind: &str, fields: &[(&str, Field)]| {
+    let mut section = |name: &str, kind: &str, fields: &[(&str, i64)]| {
         out.bulk(name);
         out.map(2);
         out.bulk("type");
@@ -316,39 +316,22 @@ fn write_key_spec(out: &mut Reply, spec: &KeySpec) {
         out.map(fields.len());
         for (name, field) in fields {
             out.bulk(name);
-            match field {
-                Field::Int(value) => out.int(*value),
-                Field::Text(text) => out.bulk(text),
-            }
+            out.int(*field);
         }
     };
-    section("begin_search", "index", &[("index", Field::Int(spec.begin as i64))]);
+    section("begin_search", "index", &[("index", spec.begin as i64)]);
     match spec.find {
         Find::Range { last, step, limit } => section(
             "find_keys",
             "range",
-            &[
-                ("lastkey", Field::Int(last.into())),
-                ("keystep", Field::Int(step as i64)),
-                ("limit", Field::Int(limit as i64)),
-            ],
+            &[("lastkey", last.into()), ("keystep", step as i64), ("limit", limit as i64)],
         ),
         Find::Count { count, first, step } => section(
             "find_keys",
             "keynum",
-            &[
-                ("keynumidx", Field::Int(count as i64)),
-                ("firstkey", Field::Int(first as i64)),
-                ("keystep", Field::Int(step as i64)),
-            ],
+            &[("keynumidx", count as i64), ("firstkey", first as i64), ("keystep", step as i64)],
         ),
     }
-}
-
-/// A value in the description of a key specification.
-enum Field {
-    Int(i64),
-    Text(&'static str),
 }
 
 fn write_key_flags(out: &mut Reply, flags: &[&str]) {

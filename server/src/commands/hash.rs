@@ -1,6 +1,6 @@
 //! The hash family: fields with values under one key.
 
-use super::keys::ScanOptions;
+use super::keys::{ScanOptions, to_scan};
 use super::{Pick, float_error, int, is, write_item};
 use crate::command::{Command, Group, Handler, usage};
 use crate::context::Ctx;
@@ -341,8 +341,8 @@ const HSCAN: Command = read("hscan", hscan)
     .syntax("key cursor [MATCH pattern] [COUNT count] [NOVALUES]");
 
 fn hscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let options = ScanOptions::parse(args, 2, "novalues")?;
-    let hash = ctx.read::<Hash>(&args[1])?;
+    let hash = to_scan::<Hash>(ctx, args)?;
+    let options = ScanOptions::parse(args, hash.is_some(), "novalues")?;
     options.answer(out, |cursor, count, out| {
         let mut shown = 0;
         let next = hash.map_or(0, |hash| {

@@ -8,7 +8,7 @@ use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
-use resplite_storage::entry::Entry;
+use resplite_storage::entry::{Collection, Entry, StringRef};
 use resplite_storage::glob::{self, Case};
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -324,8 +324,7 @@ impl ExpireOptions {
                 word if is(word, "gt") => options.only_later = true,
                 word if is(word, "lt") => options.only_earlier = true,
                 word => {
-                    let word = String::from_utf8_lossy(word);
-                    return Err(CommandError::text(format!("ERR Unsupported option {word}")));
+                    return Err(CommandError::quoting("ERR Unsupported option ", word, ""));
                 }
             }
         }
@@ -481,9 +480,15 @@ pub(crate) struct ScanOptions<'a> {
 }
 
 impl<'a> ScanOptions<'a> {
-    /// Reads the cursor at `at` and the options behind it; `special` names the one more option of the command.
-    pub(crate) fn parse(args: Args<'a>, at: usize, special: &str) -> CmdResult<Self> {
-        let cursor = number::parse_u64_loose(args.get(at).unwrap_or_default()).ok_or(CommandError::INVALID_CURSOR)?;
+    /// Reads the cursor and options of a scan inside a key; `special` names the one more option of the command. Nobody
+    /// looks at the options if there is nothing to scan.
+    pub(crate) fn parse(args: Args<'a>, exists: bool, special: &str) -> CmdResult<Self> {
+        let args = if exists { args } else { args.slice(0..3) };
+        Self::parse_at(args, 2, special)
+    }
+
+    fn parse_at(args: Args<'a>, at: usize, special: &str) -> CmdResult<Self> {
+        let cursor = scan_cursor(args, at)?;
         let mut options = ScanOptions { cursor, count: 10, pattern: None, type_name: None, no_values: false };
         let mut at = at + 1;
         while let Some(word) = args.get(at) {
@@ -498,7 +503,8 @@ impl<'a> ScanOptions<'a> {
                     at += 1;
                 }
                 (word, Some(pattern)) if is(word, "match") => {
-                    options.pattern = Some(pattern);
+                    // As a pattern `*` would not match what is empty.
+                    options.pattern = (pattern != b"*").then_some(pattern);
                     at += 1;
                 }
                 (word, Some(name)) if is(word, "type") && special == "type" => {
@@ -530,6 +536,17 @@ impl<'a> ScanOptions<'a> {
     }
 }
 
+fn scan_cursor(args: Args<'_>, at: usize) -> CmdResult<u64> {
+    number::parse_u64_loose(args.get(at).unwrap_or_default()).ok_or(CommandError::INVALID_CURSOR)
+}
+
+/// The collection that HSCAN, SSCAN or ZSCAN walks. A wrong cursor is said before a wrong type, and that before wrong
+/// options.
+pub(crate) fn to_scan<'c, T: Collection>(ctx: &'c mut Ctx<'_>, args: Args<'_>) -> CmdResult<Option<&'c T>> {
+    scan_cursor(args, 2)?;
+    ctx.read::<T>(&args[1])
+}
+
 const SCAN: Command = read("scan", scan)
     .arity(-2)
     .locks(Locks::All)
@@ -538,7 +555,7 @@ const SCAN: Command = read("scan", scan)
     .syntax("cursor [MATCH pattern] [COUNT count] [TYPE type]");
 
 fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let options = ScanOptions::parse(args, 1, "type")?;
+    let options = ScanOptions::parse_at(args, 1, "type")?;
     let (db, now) = (ctx.db(), ctx.now());
     let mut cursor = options.cursor;
     let (mut visited, mut shown) = (0, Vec::new());
@@ -625,7 +642,7 @@ const OBJECT: Command = Command::container(
             .arity(3)
             .key(usage::LOOK, 2)
             .since("2.2.3")
-            .doc("How many owners the value has, which here is one.")
+            .doc("How many owners the value has: one, or very many for a small number.")
             .syntax("key"),
     ],
 )
@@ -642,6 +659,8 @@ fn object_encoding(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdRes
 
 fn object_refcount(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     match ctx.peek(&args[2]) {
+        // Small numbers are said to be shared by all who hold them, as they are in Redis.
+        Some(entry) if matches!(entry.string(), Some(StringRef::Int(0..10_000))) => out.int(i64::from(i32::MAX)),
         Some(_) => out.int(1),
         None => out.nil(),
     }

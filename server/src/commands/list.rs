@@ -236,6 +236,9 @@ const LREM: Command = write("lrem", lrem)
 
 fn lrem(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (count, limits) = (int(&args[2])?, ctx.limits());
+    if count == i64::MIN {
+        return Err(CommandError::OUT_OF_LONG_RANGE);
+    }
     let removed = ctx.update(&args[1], |list: &mut List| {
         let removed = list.remove(count, &args[3], &limits);
         Edit::when(removed > 0, removed)
@@ -299,7 +302,7 @@ fn lpos(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
                     return Err(CommandError::RANK_ZERO);
                 }
                 if rank == i64::MIN {
-                    return Err(CommandError::RANK_MIN);
+                    return Err(CommandError::OUT_OF_LONG_RANGE);
                 }
             }
             word if is(word, "count") => count = Some(natural(CommandError::NEGATIVE_COUNT)?),
@@ -426,11 +429,10 @@ fn lmpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 /// The option COUNT of the commands that pop from several keys, at `at`; 1 without it.
 pub(crate) fn pop_count(args: Args<'_>, at: usize) -> CmdResult<usize> {
     let Some(word) = args.get(at) else { return Ok(1) };
-    if !is(word, "count") || args.len() != at + 2 {
-        return Err(CommandError::SYNTAX);
-    }
-    number::parse_i64(&args[at + 1])
+    let Some(count) = args.get(at + 1).filter(|_| is(word, "count")) else { return Err(CommandError::SYNTAX) };
+    let count = number::parse_i64(count)
         .and_then(|count| usize::try_from(count).ok())
         .filter(|count| *count > 0)
-        .ok_or(CommandError::COUNT_NOT_POSITIVE)
+        .ok_or(CommandError::COUNT_NOT_POSITIVE)?;
+    if args.len() > at + 2 { Err(CommandError::SYNTAX) } else { Ok(count) }
 }

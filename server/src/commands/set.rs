@@ -1,6 +1,6 @@
 //! The set family: members without order, and what sets have in common.
 
-use super::keys::ScanOptions;
+use super::keys::{ScanOptions, to_scan};
 use super::{Pick, is, positive, write_item};
 use crate::command::{Command, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
@@ -363,8 +363,8 @@ const SSCAN: Command = read("sscan", sscan)
     .syntax("key cursor [MATCH pattern] [COUNT count]");
 
 fn sscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let options = ScanOptions::parse(args, 2, "")?;
-    let set = ctx.read::<Set>(&args[1])?;
+    let set = to_scan::<Set>(ctx, args)?;
+    let options = ScanOptions::parse(args, set.is_some(), "")?;
     options.answer(out, |cursor, count, out| {
         let mut shown = 0;
         let next = set.map_or(0, |set| {

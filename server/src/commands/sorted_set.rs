@@ -1,6 +1,6 @@
 //! The sorted-set family: members in the order of their scores.
 
-use super::keys::ScanOptions;
+use super::keys::{ScanOptions, to_scan};
 use super::list::pop_count;
 use super::{Pick, counted_keys, float, int, is, positive, write_item};
 use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
@@ -341,15 +341,16 @@ impl<'a> RangeQuery<'a> {
                     limit = Some((int(&args[next + 1])?, int(&args[next + 2])?));
                     next += 2;
                 }
-                word if command.reverse.is_none() && is(word, "rev") => reverse = Some(true),
-                word if command.by.is_none() && is(word, "byscore") => by = Some(By::Score),
-                word if command.by.is_none() && is(word, "bylex") => by = Some(By::Lex),
+                word if reverse.is_none() && is(word, "rev") => reverse = Some(true),
+                word if by.is_none() && is(word, "byscore") => by = Some(By::Score),
+                word if by.is_none() && is(word, "bylex") => by = Some(By::Lex),
                 _ => return Err(CommandError::SYNTAX),
             }
             next += 1;
         }
         let (by, reverse) = (by.unwrap_or(By::Rank), reverse.unwrap_or(false));
-        if limit.is_some() && by == By::Rank {
+        // A limit of -1 members is no limit, even where none is allowed.
+        if by == By::Rank && limit.is_some_and(|(_, most)| most != -1) {
             return Err(CommandError::LIMIT_WITHOUT_BY);
         }
         if with_scores && by == By::Lex {
@@ -924,8 +925,8 @@ const ZSCAN: Command = read("zscan", zscan)
     .syntax("key cursor [MATCH pattern] [COUNT count]");
 
 fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let options = ScanOptions::parse(args, 2, "")?;
-    let set = ctx.read::<SortedSet>(&args[1])?;
+    let set = to_scan::<SortedSet>(ctx, args)?;
+    let options = ScanOptions::parse(args, set.is_some(), "")?;
     options.answer(out, |cursor, count, out| {
         let mut shown = 0;
         let next = set.map_or(0, |set| {

@@ -83,7 +83,7 @@ struct SetOptions {
     expire: Option<(TimeUnit, usize)>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct TimeUnit {
     seconds: bool,
     absolute: bool,
@@ -102,7 +102,9 @@ impl SetOptions {
                 word if is(word, "pxat") => Some(TimeUnit { seconds: false, absolute: true }),
                 _ => None,
             };
-            let expiry_free = options.expire.is_none() && !options.keep && !options.persist;
+            // The same unit may be given again, the last one counts; another one may not.
+            let same = |unit: TimeUnit| options.expire.is_none_or(|(other, _)| other == unit);
+            let expiry_free = !options.keep && !options.persist && unit.is_none_or(same);
             match unit {
                 Some(unit) if expiry_free && at + 1 < args.len() => {
                     options.expire = Some((unit, at + 1));

@@ -1,0 +1,186 @@
+//! The differences from real servers that are meant to be: who differs, in what, and why.
+
+use super::compare::Pair;
+use super::generator::Args;
+use crate::support::frame;
+use crate::support::oracle::Kind;
+
+/// One accepted difference.
+struct Known {
+    server: Kind,
+    /// Why ours is right: the reference is Redis 7.4.
+    #[expect(dead_code, reason = "it is there to be read")]
+    reason: &'static str,
+    is: fn(&Args, Pair<'_>) -> bool,
+    /// The servers hold something else from here on: the rest of the sequence is not compared.
+    parts: bool,
+}
+
+const KNOWN: &[Known] = &[
+    Known {
+        server: Kind::Redis,
+        reason: "Small lists and sets are listpacks since 7.2.",
+        is: |args, pair| {
+            let encodings = (frame::text(pair.ours), frame::text(pair.theirs));
+            command(args, "object")
+                && [(b"listpack".as_slice(), b"quicklist".as_slice()), (b"listpack", b"hashtable")].contains(&encodings)
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "Since 7.2 a collection is made for as many members as the command names, even if some are the same.",
+        is: |args, pair| {
+            let encodings = (frame::text(pair.ours), frame::text(pair.theirs));
+            let large: [(&[u8], &[u8]); 3] =
+                [(b"skiplist", b"listpack"), (b"hashtable", b"intset"), (b"hashtable", b"listpack")];
+            command(args, "object") && large.contains(&encodings)
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "7.0 writes scores with 17 digits, since 7.2 they have as few as tell them apart.",
+        is: |args, pair| is_sorted_set(args) && (same_numbers(pair) || command(args, "zscan") && same_scan(pair)),
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Valkey keeps longer strings inside the key's allocation.",
+        is: |args, pair| {
+            let strings = [b"embstr".as_slice(), b"raw"];
+            command(args, "object")
+                && strings.contains(&frame::text(pair.ours))
+                && strings.contains(&frame::text(pair.theirs))
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "7.0 takes the least rank, which has no positive counterpart; later versions refuse it.",
+        is: |args, pair| {
+            (command(args, "lpos") || command(args, "lrem"))
+                && frame::text(pair.ours).starts_with(b"ERR value is out of range, value")
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "7.0 takes a negative cursor for a large one and refuses spaces, later versions do neither.",
+        is: |args, _| {
+            let cursor = if command(args, "scan") { 1 } else { 2 };
+            let is_scan = args[0].to_ascii_lowercase().ends_with(b"scan");
+            is_scan && args.get(cursor).is_some_and(|arg| arg.starts_with(b"-") || arg.starts_with(b" "))
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "WITHSCORE is there since 7.2.",
+        is: |args, _| (command(args, "zrank") || command(args, "zrevrank")) && args.len() > 3,
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Valkey refuses types that SCAN does not know.",
+        is: |args, pair| command(args, "scan") && frame::text(pair.theirs).starts_with(b"ERR unknown type name"),
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "LSET's index is cut to 32 bits there, so that one far outside can be one inside.",
+        is: |args, pair| command(args, "lset") && pair.theirs == b"+OK\r\n" && args[2].len() > 10,
+        parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Valkey shares no small numbers.",
+        is: |args, pair| command(args, "object") && pair.ours == b":2147483647\r\n",
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Valkey looks at GETEX's time before it looks at the key.",
+        is: |args, pair| command(args, "getex") && pair.theirs.starts_with(b"-ERR"),
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Valkey takes no hexadecimal scores and none with spaces in front.",
+        is: |args, pair| {
+            let odd = |arg: &Vec<u8>| arg.windows(2).any(|two| two == b"0x" || two == b" 1");
+            frame::text(pair.theirs).ends_with(b"float") && args.iter().any(odd)
+        },
+        parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Valkey counts a negative offset from the other end; Redis finds nothing there.",
+        is: |args, _| {
+            let is_limit = |pair: &[Vec<u8>]| pair[0].eq_ignore_ascii_case(b"limit") && pair[1].starts_with(b"-");
+            is_sorted_set(args) && args.windows(2).any(is_limit)
+        },
+        parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Valkey refuses MULTI and WATCH in a queue as it refuses any command there, and aborts the transaction.",
+        is: |args, pair| {
+            (command(args, "multi") || command(args, "watch"))
+                && frame::text(pair.theirs).ends_with(b"not allowed inside a transaction")
+        },
+        parts: true,
+    },
+];
+
+/// What to think of a difference.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Unknown,
+    Known,
+    /// Known, and the servers part ways.
+    Parts,
+}
+
+/// Looks a difference up.
+pub fn judge(server: Kind, args: &Args, pair: Pair<'_>) -> Verdict {
+    match KNOWN.iter().find(|known| known.server == server && (known.is)(args, pair)) {
+        None => Verdict::Unknown,
+        Some(known) if known.parts => Verdict::Parts,
+        Some(_) => Verdict::Known,
+    }
+}
+
+fn command(args: &Args, name: &str) -> bool {
+    args[0].eq_ignore_ascii_case(name.as_bytes())
+}
+
+fn is_sorted_set(args: &Args) -> bool {
+    args[0].first().is_some_and(|first| first.eq_ignore_ascii_case(&b'z'))
+}
+
+/// Whether the replies are alike but for how the same numbers are written.
+fn same_numbers(pair: Pair<'_>) -> bool {
+    let alike = pair.ours.first() == pair.theirs.first();
+    if frame::is_aggregate(pair.ours) {
+        let (ours, theirs) = (frame::children(pair.ours), frame::children(pair.theirs));
+        let same = |(ours, theirs): (&&[u8], &&[u8])| same_numbers(Pair { ours, theirs });
+        return alike && ours.len() == theirs.len() && ours.iter().zip(&theirs).all(same);
+    }
+    let number = |reply| std::str::from_utf8(frame::text(reply)).ok()?.parse::<f64>().ok();
+    let (ours, theirs) = (number(pair.ours), number(pair.theirs));
+    pair.ours == pair.theirs || alike && ours.is_some() && ours == theirs
+}
+
+/// As [`same_numbers`] for ZSCAN, whose members come in any order.
+fn same_scan(pair: Pair<'_>) -> bool {
+    let members = |reply| {
+        let leaves = frame::leaves(reply);
+        let score = |score| std::str::from_utf8(frame::text(score)).ok()?.parse::<f64>().ok();
+        let mut members: Vec<_> =
+            leaves[1..].chunks(2).map(|two| (two[0].to_vec(), score(two[two.len() - 1]))).collect();
+        members.sort_by(|one, other| one.0.cmp(&other.0));
+        members
+    };
+    frame::is_aggregate(pair.ours) && frame::is_aggregate(pair.theirs) && members(pair.ours) == members(pair.theirs)
+}
