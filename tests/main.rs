@@ -7,6 +7,7 @@ mod support;
 mod clients;
 mod commands;
 mod connection;
+mod docs;
 mod embed;
 mod tidy;
 mod twin;

@@ -21,3 +21,8 @@ pub use server::{Server, ServerBuilder};
 pub const REDIS_VERSION: &str = "7.4.2";
 /// The version of Resplite.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The README's examples, run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
