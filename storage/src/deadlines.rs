@@ -1,12 +1,12 @@
 //! The index of what expires when, in order; it knows hashes, not keys, and never looks at the clock.
 
 use crate::clock::Millis;
-use std::collections::BTreeSet;
+use crate::tree::Tree;
 
 /// Deadlines of one table's entries, ordered, so that the next one is always known.
 #[derive(Default)]
 pub struct Deadlines {
-    order: BTreeSet<(Millis, u64)>,
+    order: Tree<(Millis, u64)>,
     /// Entries beyond the first that share deadline and hash.
     twins: Vec<(Millis, u64)>,
     sum: u128,
@@ -43,7 +43,7 @@ impl Deadlines {
 
     /// The earliest deadline and the hash of its entry.
     pub fn first(&self) -> Option<(Millis, u64)> {
-        self.order.first().copied()
+        self.order.get(0).copied()
     }
 
     /// Sum of all deadlines, for averages.
@@ -51,10 +51,9 @@ impl Deadlines {
         self.sum
     }
 
-    /// Approximate bytes of the index.
+    /// Bytes of the index.
     pub fn heap_bytes(&self) -> usize {
-        // A B-tree of std holds 11 pairs to a leaf and is about two thirds full.
-        self.order.len() * size_of::<(Millis, u64)>() * 3 / 2
+        self.order.heap_bytes() + self.twins.capacity() * size_of::<(Millis, u64)>()
     }
 }
 

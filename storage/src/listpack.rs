@@ -428,7 +428,7 @@ impl DoubleEndedIterator for Iter<'_> {
 impl std::iter::FusedIterator for Iter<'_> {}
 
 fn roomy(needed: usize) -> usize {
-    (needed + needed / 8).next_multiple_of(16)
+    needed.next_multiple_of((needed.next_power_of_two() / 8).max(16))
 }
 
 /// A value ready to be written: a head, and bytes for strings.

@@ -209,6 +209,10 @@ impl Quicklist {
         if self.nodes.get(outermost).is_some_and(|node| node.room_for(value.len(), limits)) {
             self.push_into(outermost, side, value);
         } else {
+            // The node that was outermost is full: it will not need the room that growing has reserved.
+            if outermost < self.nodes.len() {
+                self.edit(outermost, Listpack::shrink_to_fit);
+            }
             self.insert_node(new, Node::of_one(value, limits));
         }
     }
