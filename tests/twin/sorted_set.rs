@@ -46,7 +46,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry(3, Drawn(1), "ZRANDMEMBER key; ZRANGE same 0 -1"),
     Entry(5, Drawn(1), "ZRANDMEMBER key count; ZRANGE same 0 -1"),
     Entry(5, Drawn(2), "ZRANDMEMBER key count WITHSCORES; ZRANGE same 0 -1 WITHSCORES"),
-    Entry(2, Exact, "!ZRANDMEMBER key ('x'|1 word|1 WITHSCORES 'x')"),
+    Entry(2, Exact, "!ZRANDMEMBER key ('x'|1 'nope'|1 WITHSCORES 'x')"),
     Entry(10, Exact, "ZUNION keys {WEIGHTS float..|AGGREGATE (SUM|MIN|MAX|word)|WITHSCORES|word}"),
     Entry(10, Exact, "ZUNIONSTORE key keys {WEIGHTS float..|AGGREGATE (SUM|MIN|MAX|word)|WITHSCORES}"),
     Entry(10, Exact, "ZINTER keys {WEIGHTS float..|AGGREGATE (SUM|MIN|MAX|word)|WITHSCORES|word}"),

@@ -116,9 +116,7 @@ fn add_pairs(
     let limits = ctx.limits();
     let add_all = |set: &mut SortedSet| {
         let (mut added, mut updated, mut last) = (0, 0, AddOutcome::Refused);
-        if set.is_empty() {
-            set.expect(scores.len(), pairs[1].len(), &limits);
-        }
+        set.expect(scores.len(), pairs[1].len(), &limits);
         for (at, score) in scores.iter().enumerate() {
             last = set.add(&pairs[2 * at + 1], *score, options, &limits);
             match last {
@@ -247,7 +245,8 @@ fn zrevrank(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 fn rank(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, show: impl Fn(usize, usize) -> usize) -> CmdResult {
     let with_score = match args.get(3) {
         None => false,
-        Some(word) if is(word, "withscore") && args.len() == 4 => true,
+        Some(_) if args.len() > 4 => return Err(CommandError::arity(ctx.command.name)),
+        Some(word) if is(word, "withscore") => true,
         Some(_) => return Err(CommandError::SYNTAX),
     };
     let set = ctx.read::<SortedSet>(&args[1])?;
