@@ -1,5 +1,9 @@
 //! A module per family of commands; each command has its transcript there.
 
+mod hash;
 mod keys;
+mod list;
+mod set;
+mod sorted_set;
 mod string;
 mod transaction;
