@@ -222,7 +222,7 @@ impl fmt::Display for Difference {
             writeln!(f, "> {client}{}", line(&call.args))?;
             let (our_text, their_text) = (self.shown(ours), self.shown(theirs));
             if ours == theirs {
-                writeln!(f, "{our_text}")?;
+                writeln!(f, "{}", shorten(&our_text))?;
             } else if our_text != their_text {
                 writeln!(f, "ours:   {}\ntheirs: {}", shorten(&our_text), shorten(&their_text))?;
             } else {
