@@ -1,5 +1,10 @@
 //! A module per family of commands; each command has its transcript there.
 
+mod connection;
+mod hash;
 mod keys;
+mod list;
+mod set;
+mod sorted_set;
 mod string;
 mod transaction;

@@ -34,7 +34,10 @@ fn the_list_of_commands_is_up_to_date() {
         }
     }
     rows.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
-    let mut page = format!("# Commands\n\nThe {} commands and subcommands of this version, made from the command table.\n", rows.len());
+    let mut page = format!(
+        "# Commands\n\nThe {} commands and subcommands of this version, made from the command table.\n",
+        rows.len()
+    );
     let mut group = String::new();
     for (of, name, facts) in rows {
         if of != group {
@@ -42,7 +45,11 @@ fn the_list_of_commands_is_up_to_date() {
             group = of;
         }
         let shown = name.to_uppercase().replace('|', " ");
-        page.push_str(&format!("| {shown} | {} | {} |\n", text(&field(&facts, "since")), text(&field(&facts, "summary"))));
+        page.push_str(&format!(
+            "| {shown} | {} | {} |\n",
+            text(&field(&facts, "since")),
+            text(&field(&facts, "summary"))
+        ));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/commands.md");
     if std::env::var_os("RESPLITE_REFRESH").is_some() {

@@ -117,6 +117,36 @@ fn unsafe_is_rare_and_explained() {
     }
 }
 
+/// The words of a text that could be a command's.
+fn words(text: &str) -> Vec<&str> {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && !"-_".contains(letter))
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+#[test]
+fn every_command_is_tested() {
+    let here: Vec<(String, String)> = sources("tests")
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("tests/commands/") || path.matches('/').count() == 1)
+        .collect();
+    let words: Vec<Vec<&str>> = here.iter().map(|(_, text)| words(text)).collect();
+    let mut client = crate::support::server().client();
+    let list = client.call(["COMMAND", "LIST"]);
+    let Some(commands) = list.as_slice() else { panic!("COMMAND LIST: {list:?}") };
+    let untested: Vec<String> = commands
+        .iter()
+        .filter_map(|name| name.as_str())
+        .map(|name| name.replace('|', " ").to_uppercase())
+        .filter(|name| {
+            let name: Vec<&str> = name.split(' ').collect();
+            !words.iter().any(|words| words.windows(name.len()).any(|some| some == name))
+        })
+        .collect();
+    assert!(!commands.is_empty());
+    assert!(untested.is_empty(), "commands that no test under tests/ names: {}", untested.join(", "));
+}
+
 #[test]
 fn the_root_stays_clean() {
     const ALLOWED: &[&str] = &[

@@ -145,6 +145,25 @@ pub fn format_f64(value: f64) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// The text of a double with up to 17 digits, as C's `%.17g` has it, which is more than are needed to tell it apart.
+pub fn format_f64_long(value: f64) -> String {
+    if !value.is_finite() {
+        return format_f64(value);
+    }
+    let scientific = format!("{value:.16e}");
+    let (digits, magnitude) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let magnitude: i32 = magnitude.parse().unwrap_or(0);
+    let without_zeros = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..17).contains(&magnitude) {
+        return without_zeros(&format!("{value:.places$}", places = (16 - magnitude).unsigned_abs() as usize));
+    }
+    let sign = if magnitude < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", without_zeros(digits), magnitude.unsigned_abs())
+}
+
 /// Writes a positive, finite number that is no small integer.
 fn write_shortest(value: f64, out: &mut Vec<u8>) {
     let shortest = Digits::of(value);
@@ -197,6 +216,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn long_doubles_are_those_of_c() {
+        for (value, text) in [
+            (86.2, "86.200000000000003"),
+            (0.1, "0.10000000000000001"),
+            (-0.0, "-0"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.5e300, "1.5000000000000001e+300"),
+            (1e-5, "1.0000000000000001e-05"),
+            (0.0001, "0.0001"),
+            (-2.5, "-2.5"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(format_f64_long(value), text);
+        }
+    }
 
     #[test]
     fn integers_have_one_form() {

@@ -160,9 +160,9 @@ impl Generator {
             1 => args.push(self.chance.choice(JUNK).copied().unwrap_or_default().into()),
             2 => args.insert(at, args[at].clone()),
             3 if at > 0 => args[at] = self.chance.choice(JUNK).copied().unwrap_or_default().into(),
-            _ => {
-                args.remove(at);
-            }
+            // Not its name: an argument in its place could be the name of a command that takes over the connection.
+            _ if at > 0 => drop(args.remove(at)),
+            _ => args[0].push(b'x'),
         }
         if args.is_empty() {
             args.push(b"nothing".to_vec());
@@ -375,7 +375,7 @@ fn alternatives(rest: &mut &'static str, close: char) -> Vec<Vec<Item>> {
 }
 
 const JUNK: &[&[u8]] =
-    &[b"", b"x", b"nope", b"NX", b"xx", b"LIMIT", b"COUNT", b"WITHSCORES", b"a", b"\xff\0", b"1x", b"*"];
+    &[b"", b"x", b"nope", b"NX", b"gt", b"LIMIT", b"COUNT", b"WITHSCORES", b"a", b"\xff\0", b"1x", b"*"];
 
 const TEXTS: &[&[u8]] = &[
     b"",
@@ -525,7 +525,6 @@ const OFFSETS: &[&[u8]] = &[
     b"45",
     b"100",
     b"-1",
-    b"536870911",
     b"536870912",
     b"4294967296",
     b"9223372036854775807",

@@ -26,7 +26,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry(4, Drawn(1), "HRANDFIELD key; HKEYS same"),
     Entry(6, Drawn(1), "HRANDFIELD key count; HKEYS same"),
     Entry(6, Drawn(2), "HRANDFIELD key count WITHVALUES; HGETALL same"),
-    Entry(2, Exact, "!HRANDFIELD key ('x'|1 word|1 WITHVALUES 'x')"),
+    Entry(2, Exact, "!HRANDFIELD key ('x'|1 'nope'|1 WITHVALUES 'x')"),
     Entry(6, Scanned(2), "!HSCAN key 0 COUNT 10000 {MATCH pattern}"),
     Entry(4, Exact, "!HSCAN key ('x'|0 COUNT 0|0 COUNT 'x'|0 MATCH|0 word)"),
     Entry(4, Exact, "EXPIRE key seconds"),

@@ -30,7 +30,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry(6, Exact, "PERSIST key"),
     Entry(8, AnyOrder(1), "KEYS pattern"),
     Entry(8, Scanned(1), "!SCAN 0 COUNT 1000 {MATCH pattern|TYPE (STRING|LIST|SET|HASH|ZSET|word)}"),
-    Entry(4, Exact, "!SCAN (word|int) {MATCH|COUNT ('x'|0|-1)|TYPE|word} 'junk'"),
+    Entry(4, Shape, "!SCAN (word|int) {MATCH|COUNT ('x'|0|-1)|TYPE|word} 'junk'"),
     Entry(4, Exact, "!SCAN 0 COUNT ('x'|0|-1|'1.5')"),
     Entry(3, Shape, "!SCAN ('x'|-1|'+1'|' 1'|'99999999999999999999'|'')"),
     Entry(4, Shape, "!RANDOMKEY"),

@@ -20,57 +20,50 @@ const KNOWN: &[Known] = &[
     Known {
         server: Kind::Redis,
         reason: "Small lists and sets are listpacks since 7.2.",
-        is: |args, pair| {
-            let encodings = (frame::text(pair.ours), frame::text(pair.theirs));
-            command(args, "object")
-                && [(b"listpack".as_slice(), b"quicklist".as_slice()), (b"listpack", b"hashtable")].contains(&encodings)
-        },
+        is: |args, pair| shows_encoding(args, pair, &[(b"listpack", b"quicklist"), (b"listpack", b"hashtable")]),
         parts: false,
     },
     Known {
         server: Kind::Redis,
         reason: "Since 7.2 a collection is made for as many members as the command names, even if some are the same.",
         is: |args, pair| {
-            let encodings = (frame::text(pair.ours), frame::text(pair.theirs));
             let large: [(&[u8], &[u8]); 3] =
                 [(b"skiplist", b"listpack"), (b"hashtable", b"intset"), (b"hashtable", b"listpack")];
-            command(args, "object") && large.contains(&encodings)
+            shows_encoding(args, pair, &large)
         },
         parts: false,
     },
     Known {
         server: Kind::Redis,
         reason: "7.0 writes scores with 17 digits, since 7.2 they have as few as tell them apart.",
-        is: |args, pair| is_sorted_set(args) && (same_numbers(pair) || command(args, "zscan") && same_scan(pair)),
+        is: |args, pair| {
+            let numbers = is_sorted_set(args) || command(args, "exec");
+            numbers && same_numbers(pair) || command(args, "zscan") && same_scan(pair)
+        },
         parts: false,
     },
     Known {
         server: Kind::Valkey,
         reason: "Valkey keeps longer strings inside the key's allocation.",
-        is: |args, pair| {
-            let strings = [b"embstr".as_slice(), b"raw"];
-            command(args, "object")
-                && strings.contains(&frame::text(pair.ours))
-                && strings.contains(&frame::text(pair.theirs))
-        },
+        is: |args, pair| shows_encoding(args, pair, &[(b"embstr", b"raw"), (b"raw", b"embstr")]),
         parts: false,
     },
     Known {
         server: Kind::Redis,
-        reason: "7.0 takes the least rank, which has no positive counterpart; later versions refuse it.",
+        reason: "7.0 takes the least number as a rank or count, which has no positive counterpart; later versions refuse it.",
         is: |args, pair| {
             (command(args, "lpos") || command(args, "lrem"))
                 && frame::text(pair.ours).starts_with(b"ERR value is out of range, value")
         },
-        parts: false,
+        parts: true,
     },
     Known {
         server: Kind::Redis,
-        reason: "7.0 takes a negative cursor for a large one and refuses spaces, later versions do neither.",
+        reason: "7.0 takes negative and empty cursors and refuses spaces, later versions do neither.",
         is: |args, _| {
             let cursor = if command(args, "scan") { 1 } else { 2 };
             let is_scan = args[0].to_ascii_lowercase().ends_with(b"scan");
-            is_scan && args.get(cursor).is_some_and(|arg| arg.starts_with(b"-") || arg.starts_with(b" "))
+            is_scan && args.get(cursor).is_some_and(|arg| arg.is_empty() || b"- ".contains(&arg[0]))
         },
         parts: false,
     },
@@ -91,6 +84,24 @@ const KNOWN: &[Known] = &[
         reason: "LSET's index is cut to 32 bits there, so that one far outside can be one inside.",
         is: |args, pair| command(args, "lset") && pair.theirs == b"+OK\r\n" && args[2].len() > 10,
         parts: true,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "A key that SET gave a past expiry is counted until it is swept; here it is never there.",
+        is: |args, pair| command(args, "dbsize") && pair.ours < pair.theirs,
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "The copy of a small number is not shared there; here all small numbers are alike.",
+        is: |args, pair| command(args, "object") && pair.ours == b":2147483647\r\n" && pair.theirs == b":1\r\n",
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Only skip lists know a negative zero, and Valkey makes one as soon as any new member is long.",
+        is: |args, pair| (is_sorted_set(args) || command(args, "exec")) && same_but_zeros(pair),
+        parts: false,
     },
     Known {
         server: Kind::Valkey,
@@ -159,6 +170,17 @@ fn is_sorted_set(args: &Args) -> bool {
     args[0].first().is_some_and(|first| first.eq_ignore_ascii_case(&b'z'))
 }
 
+/// Whether the replies are one of these pairs of encodings, ours first; those of EXEC may hold several.
+fn shows_encoding(args: &Args, pair: Pair<'_>, pairs: &[(&[u8], &[u8])]) -> bool {
+    let is_one = |ours, theirs| pairs.contains(&(frame::text(ours), frame::text(theirs)));
+    if command(args, "exec") {
+        let (ours, theirs) = (frame::children(pair.ours), frame::children(pair.theirs));
+        let mut both = ours.iter().zip(&theirs);
+        return ours.len() == theirs.len() && both.all(|(ours, theirs)| ours == theirs || is_one(ours, theirs));
+    }
+    command(args, "object") && is_one(pair.ours, pair.theirs)
+}
+
 /// Whether the replies are alike but for how the same numbers are written.
 fn same_numbers(pair: Pair<'_>) -> bool {
     let alike = pair.ours.first() == pair.theirs.first();
@@ -170,6 +192,17 @@ fn same_numbers(pair: Pair<'_>) -> bool {
     let number = |reply| std::str::from_utf8(frame::text(reply)).ok()?.parse::<f64>().ok();
     let (ours, theirs) = (number(pair.ours), number(pair.theirs));
     pair.ours == pair.theirs || alike && ours.is_some() && ours == theirs
+}
+
+/// Whether the replies have the same elements in any order, if negative zeros are none.
+fn same_but_zeros(pair: Pair<'_>) -> bool {
+    let elements = |reply| {
+        let zero = |text| if text == b"-0" { b"0".as_slice() } else { text };
+        let mut elements: Vec<_> = frame::leaves(reply).into_iter().map(frame::text).map(zero).collect();
+        elements.sort_unstable();
+        elements
+    };
+    pair.ours.first() == pair.theirs.first() && elements(pair.ours) == elements(pair.theirs)
 }
 
 /// As [`same_numbers`] for ZSCAN, whose members come in any order.

@@ -22,7 +22,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry(3, Exact, "WATCH key; @1 HSET same field value; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 LSET same 0 value; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 LTRIM same 1 0; MULTI; GET same; EXEC"),
-    Entry(3, Exact, "WATCH key; @1 LREM same index value; MULTI; GET same; EXEC"),
+    Entry(3, Exact, "WATCH key; @1 LREM same number value; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 ZADD same {NX|XX|GT|LT} float member; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 ZREM same member; MULTI; GET same; EXEC"),
     Entry(3, Exact, "WATCH key; @1 RENAME same key; MULTI; GET same; EXEC"),

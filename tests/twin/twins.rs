@@ -154,8 +154,9 @@ impl Twins {
             }
             size /= 2;
         }
-        // Then the arguments of the calls that are left, the last first.
-        for step in (0..best.steps.len()).rev() {
+        // Then the arguments of the calls that are left, the last first; but not of the one whose reply differs, which may
+        // be compared in a way that fits only these arguments.
+        for step in (0..best.steps.len() - 1).rev() {
             let mut size = 64;
             while size > 0 {
                 let mut end = best.steps.get(step).map_or(0, |calls| calls[0].args.len());
@@ -221,7 +222,7 @@ impl fmt::Display for Difference {
             writeln!(f, "> {client}{}", line(&call.args))?;
             let (our_text, their_text) = (self.shown(ours), self.shown(theirs));
             if ours == theirs {
-                writeln!(f, "{our_text}")?;
+                writeln!(f, "{}", shorten(&our_text))?;
             } else if our_text != their_text {
                 writeln!(f, "ours:   {}\ntheirs: {}", shorten(&our_text), shorten(&their_text))?;
             } else {

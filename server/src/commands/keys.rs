@@ -537,7 +537,9 @@ impl<'a> ScanOptions<'a> {
 }
 
 fn scan_cursor(args: Args<'_>, at: usize) -> CmdResult<u64> {
-    number::parse_u64_loose(args.get(at).unwrap_or_default()).ok_or(CommandError::INVALID_CURSOR)
+    // It is read as a string of C, which a zero byte ends.
+    let text = args.get(at).unwrap_or_default().split(|byte| *byte == 0).next().unwrap_or_default();
+    number::parse_u64_loose(text).ok_or(CommandError::INVALID_CURSOR)
 }
 
 /// The collection that HSCAN, SSCAN or ZSCAN walks. A wrong cursor is said before a wrong type, and that before wrong

@@ -51,9 +51,7 @@ const SADD: Command = write("sadd", sadd)
 fn sadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let limits = ctx.limits();
     let added = ctx.upsert(&args[1], |set: &mut Set| {
-        if set.is_empty() {
-            set.expect(args.len() - 2, &args[2], &limits);
-        }
+        set.expect(args.len() - 2, &args[2], &limits);
         let added = args.iter().skip(2).filter(|member| set.insert(member, &limits)).count();
         Edit::when(added > 0, added)
     })?;

@@ -101,6 +101,9 @@ fn zadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     add_pairs(ctx, &args[1], pairs, options, count_changed, out)
 }
 
+/// The options of ZADD.
+const ADD_WORDS: [&str; 6] = ["nx", "xx", "gt", "lt", "ch", "incr"];
+
 /// Adds pairs of score and member, all of them or, if a score is no number, none.
 fn add_pairs(
     ctx: &mut Ctx<'_>,
@@ -116,9 +119,7 @@ fn add_pairs(
     let limits = ctx.limits();
     let add_all = |set: &mut SortedSet| {
         let (mut added, mut updated, mut last) = (0, 0, AddOutcome::Refused);
-        if set.is_empty() {
-            set.expect(scores.len(), pairs[1].len(), &limits);
-        }
+        set.expect(scores.len(), pairs[1].len(), &limits);
         for (at, score) in scores.iter().enumerate() {
             last = set.add(&pairs[2 * at + 1], *score, options, &limits);
             match last {
@@ -154,6 +155,10 @@ const ZINCRBY: Command = write("zincrby", zincrby)
     .syntax("key increment member");
 
 fn zincrby(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    // It is ZADD with INCR, down to the options, which leave no pair behind them.
+    if ADD_WORDS.iter().any(|word| is(&args[2], word)) {
+        return Err(CommandError::SYNTAX);
+    }
     let options = AddOptions { increment: true, ..AddOptions::default() };
     add_pairs(ctx, &args[1], args.from(2), options, false, out)
 }
@@ -247,7 +252,8 @@ fn zrevrank(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 fn rank(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, show: impl Fn(usize, usize) -> usize) -> CmdResult {
     let with_score = match args.get(3) {
         None => false,
-        Some(word) if is(word, "withscore") && args.len() == 4 => true,
+        Some(_) if args.len() > 4 => return Err(CommandError::arity(ctx.command.name)),
+        Some(word) if is(word, "withscore") => true,
         Some(_) => return Err(CommandError::SYNTAX),
     };
     let set = ctx.read::<SortedSet>(&args[1])?;
@@ -782,7 +788,11 @@ fn combine(
     algebra: Algebra,
     store: bool,
 ) -> CmdResult<(SortedSet, Combination)> {
-    let limits: Limits = ctx.limits();
+    let mut limits: Limits = ctx.limits();
+    if !store {
+        // What is only shown is not made small first, which would lose the sign of a zero.
+        limits.zset_max_listpack_entries = 0;
+    }
     let (keys, at) = input_keys(ctx, args, at)?;
     let entries = ctx.entries(keys.iter());
     let sources = sources(&entries)?;
@@ -926,6 +936,11 @@ const ZSCAN: Command = read("zscan", zscan)
 
 fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let set = to_scan::<SortedSet>(ctx, args)?;
+    // In a large set ZSCAN prints scores with other digits than all other commands.
+    let show = match set.map(SortedSet::encoding) {
+        Some("skiplist") => number::format_f64_long,
+        _ => number::format_f64,
+    };
     let options = ScanOptions::parse(args, set.is_some(), "")?;
     options.answer(out, |cursor, count, out| {
         let mut shown = 0;
@@ -935,7 +950,7 @@ fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
                     shown += 2;
                     write_item(out, member);
                     // Scores are text here even in RESP3.
-                    out.bulk(number::format_f64(score));
+                    out.bulk(show(score));
                 }
             })
         });
