@@ -8,4 +8,5 @@ mod clients;
 mod commands;
 mod connection;
 mod embed;
+mod fuzz;
 mod tidy;
