@@ -123,6 +123,11 @@ pub fn meddles(args: &Arguments) -> bool {
     is(args, &["client", "kill"]) || is(args, &["config", "set"]) || is(args, &["quit"])
 }
 
+/// Whether the command takes back a login.
+pub fn logs_out(args: &Arguments) -> bool {
+    is(args, &["reset"])
+}
+
 fn is(args: &Arguments, words: &[&str]) -> bool {
     args.len() >= words.len() && args.iter().zip(words).all(|(arg, word)| arg.eq_ignore_ascii_case(word.as_bytes()))
 }
