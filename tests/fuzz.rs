@@ -428,6 +428,9 @@ impl<'a> Generation<'a> {
         let mut streams = Vec::new();
         for _ in 0..3 {
             let mut stream = self.connect();
+            // Its worker has taken it on once it answers: from then on it is known when it is gone.
+            let _ = stream.write_all(&encode(["PING"]));
+            let _ = stream.read(&mut [0]);
             let mut bytes = Vec::new();
             for _ in 0..200 {
                 let args = self.pool.command(&mut self.rng);
