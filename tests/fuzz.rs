@@ -4,6 +4,7 @@
 //! in, nothing may panic or hang, every command has its reply, memory stays bounded and is given back.
 
 mod commands;
+mod found;
 mod reply;
 mod session;
 
