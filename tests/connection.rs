@@ -200,3 +200,51 @@ fn a_unix_socket_works_like_a_port() {
     drop(server);
     assert!(!path.exists(), "the socket's file goes with its server");
 }
+
+#[test]
+fn queued_commands_count_against_the_query_buffer_limit() {
+    let server = builder().setting("client-query-buffer-limit", "1mb").unwrap().start().unwrap();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    connection.call(["MULTI"]);
+    let value = [b'x'; 100_000];
+    let mut queued = 0;
+    connection.send(["SET", "small", "1"]);
+    while connection.try_read().is_some() {
+        queued += 1;
+        let _ = connection.try_send_raw(&encode([b"SET".as_slice(), b"k", &value]));
+    }
+    assert!((8..=11).contains(&queued), "{queued} commands were queued");
+    // Short ones count with their book-keeping.
+    let mut connection = Connection::tcp(server.address().unwrap());
+    connection.call(["MULTI"]);
+    let many: Vec<u8> = (0..20_000).flat_map(|_| encode(["PING"])).collect();
+    connection.send_raw(&many);
+    assert!(connection.read_to_end().len() < 20_000 * "+QUEUED\r\n".len());
+}
+
+#[test]
+fn replies_of_a_closed_connection_reach_nobody_else() {
+    let server = builder().setting("client-query-buffer-limit", "1mb").unwrap().start().unwrap();
+    let mut greedy = Connection::tcp(server.address().unwrap());
+    greedy.call(["MULTI"]);
+    // What the last batch was answered is still in the worker's buffer when the limit ends the connection.
+    for _ in 0..3 {
+        let _ = greedy.try_send_raw(&encode([b"SET".as_slice(), b"k", &[b'x'; 500_000]]));
+    }
+    greedy.read_to_end();
+    assert_eq!(Connection::tcp(server.address().unwrap()).call(["PING"]).as_str(), Some("PONG"));
+}
+
+#[test]
+fn the_output_limit_holds_inside_a_pipeline() {
+    let server = builder().setting("client-output-buffer-limit", "normal 1mb 0 0").unwrap().start().unwrap();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    connection.call([b"SET".as_slice(), b"k", &[b'x'; 100_000]]);
+    let mut pipeline: Vec<u8> = (0..20).flat_map(|_| encode(["GET", "k"])).collect();
+    pipeline.extend(encode(["SET", "behind", "1"]));
+    connection.send_raw(&pipeline);
+    assert!(connection.read_to_end().len() < 20 * 100_000);
+    let mut other = Connection::tcp(server.address().unwrap());
+    assert!(other.call(["GET", "behind"]).is_nil(), "the pipeline went on behind the limit");
+    assert_eq!(other.call(["GET", "k"]).as_bytes().map(<[u8]>::len), Some(100_000));
+}

@@ -90,3 +90,11 @@ fn the_real_clock_expires_by_itself() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_client_in_the_process_needs_no_login_after_reset_either() {
+    let server = Server::builder().password("secret").start().unwrap();
+    let mut client = server.client();
+    assert_eq!(client.call(["RESET"]).as_str(), Some("RESET"));
+    assert!(client.call(["SET", "k", "v"]).is_ok());
+}

@@ -9,5 +9,6 @@ mod commands;
 mod connection;
 mod docs;
 mod embed;
+mod fuzz;
 mod tidy;
 mod twin;

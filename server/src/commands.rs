@@ -20,10 +20,11 @@ use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use resplite_resp::error::FloatError;
 use resplite_resp::number;
-use resplite_resp::reply::Reply;
+use resplite_resp::reply::{Checkpoint, Reply};
 use resplite_resp::request::Args;
 use resplite_storage::entry::StringRef;
 use resplite_storage::types::Item;
+use std::ops::ControlFlow;
 
 /// All families.
 pub(crate) const FAMILIES: &[&[Command]] = &[
@@ -86,6 +87,31 @@ impl Pick {
             _ => Err(CommandError::OUT_OF_RANGE),
         }
     }
+}
+
+/// Bounds a reply that repeats what is stored: elements picked by chance, of which a few bytes of request can ask for any
+/// number. As for the other replies that are made up (LCS), the limit is `proto-max-bulk-len`.
+pub(crate) struct Bound {
+    start: Checkpoint,
+    most: u64,
+}
+
+impl Bound {
+    /// What is written from here on counts.
+    pub(crate) fn new(ctx: &Ctx<'_>, out: &Reply) -> Self {
+        Bound { start: out.checkpoint(), most: ctx.settings().proto_max_bulk_len }
+    }
+
+    /// Breaks off when the reply has become too long.
+    #[inline]
+    pub(crate) fn check(&self, out: &Reply) -> ControlFlow<()> {
+        if out.len_since(self.start) as u64 > self.most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// The reply of a pick whose reply went over its [`Bound`].
+pub(crate) fn bounded(end: ControlFlow<()>) -> CmdResult {
+    if end.is_break() { Err(CommandError::OUT_OF_RANGE) } else { Ok(()) }
 }
 
 /// A count of keys and the keys behind it, at `at`; returns the keys and the index of what follows.

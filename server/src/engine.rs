@@ -260,6 +260,8 @@ impl Engine {
     ///
     /// Before the first runs, the table line and then the entry of each command's first key are brought closer, so that
     /// the cache misses of a pipeline overlap instead of queueing up.
+    ///
+    /// Returns false if the replies have become longer than `most_output`: the commands behind that point have not run.
     pub(crate) fn execute_batch(
         &self,
         session: &mut Session,
@@ -267,7 +269,8 @@ impl Engine {
         bytes: &[u8],
         scratch: &mut BatchScratch,
         out: &mut Reply,
-    ) {
+        most_output: usize,
+    ) -> bool {
         let prepared = &mut scratch.prepared;
         prepared.clear();
         prepared.extend(batch.iter(bytes).map(|args| self.prepare(args)));
@@ -275,9 +278,11 @@ impl Engine {
             self.touch(session.db, prepared);
         }
         let mut micros = self.clock.micros();
+        let mut within_limit = true;
         for (prepared, args) in prepared.iter().zip(batch.iter(bytes)) {
             self.execute(session, *prepared, args, micros, out);
-            if session.closing {
+            within_limit = out.len() <= most_output;
+            if session.closing || !within_limit {
                 break;
             }
             // Commands that may have taken their time: the next one gets a new reading.
@@ -294,6 +299,7 @@ impl Engine {
         record.last_active.store(micros / 1000, Ordering::Relaxed);
         record.commands.fetch_add(prepared.len() as u64, Ordering::Relaxed);
         self.stats.commands.fetch_add(prepared.len() as u64, Ordering::Relaxed);
+        within_limit
     }
 
     /// Runs one command that did not come in a batch.

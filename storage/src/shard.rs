@@ -426,6 +426,12 @@ impl Shard {
         self.watched += 1;
     }
 
+    /// Whether [`Shard::watch`] has been called for this key and watcher.
+    pub fn is_watched_by(&self, at: KeyRef<'_>, watcher: &Arc<Watcher>) -> bool {
+        let watching = self.dbs[at.db].watchers.get(at.key);
+        watching.is_some_and(|watching| watching.iter().any(|other| Arc::ptr_eq(other, watcher)))
+    }
+
     /// Ends what [`Shard::watch`] began.
     pub fn unwatch(&mut self, at: KeyRef<'_>, watcher: &Arc<Watcher>) {
         let Some(watching) = self.dbs[at.db].watchers.get_mut(at.key) else { return };

@@ -136,3 +136,17 @@ fn watch_is_forgotten_by_unwatch_discard_and_exec() {
     assert!(one.call(["MULTI"]).is_ok());
     assert_eq!(one.call(["WATCH", "k"]).as_error(), Some("ERR WATCH inside MULTI is not allowed"));
 }
+
+#[test]
+fn watching_very_many_keys_takes_no_time() {
+    let server = server();
+    let mut connection = Connection::tcp(server.address().unwrap());
+    let keys: Vec<String> = (0..400_000).map(|number| format!("k{}", number % 300_000)).collect();
+    let words = std::iter::once("WATCH").chain(keys.iter().map(String::as_str));
+    assert!(connection.call(words).is_ok());
+    let line = connection.call(["CLIENT", "INFO"]);
+    assert!(line.as_str().is_some_and(|line| line.contains(" watch=300000 ")), "{line:?}");
+    connection.call(["SET", "k299999", "1"]);
+    connection.call(["MULTI"]);
+    assert!(connection.call(["EXEC"]).is_nil());
+}

@@ -68,6 +68,11 @@ impl Connection {
         self.stream.write_all(bytes).expect("the server takes what is sent");
     }
 
+    /// Sends bytes to a server that may end the connection meanwhile.
+    pub fn try_send_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
     /// Reads a reply.
     pub fn read(&mut self) -> Value {
         self.try_read().expect("a reply, not the end of the connection")

@@ -199,8 +199,8 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         Some(word) if is(word, "id") && args.len() >= 4 => {
             let ids: Option<Vec<i64>> = args.from(3).iter().map(number::parse_i64).collect();
             let ids = ids.ok_or(CommandError::INVALID_CLIENT_ID)?;
-            clients =
-                ids.iter().filter_map(|id| clients.iter().find(|client| client.id as i64 == *id)).cloned().collect();
+            let find = |id: &i64| clients.binary_search_by_key(id, |client| client.id as i64).ok();
+            clients = ids.iter().filter_map(find).map(|at| clients[at].clone()).collect();
         }
         Some(_) => return Err(CommandError::SYNTAX),
     }

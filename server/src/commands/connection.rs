@@ -212,8 +212,9 @@ fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     set_protocol(ctx, Protocol::Resp2, out);
     ctx.session.reply_mode = crate::session::ReplyMode::On;
     ctx.session.no_touch = false;
-    ctx.session.authenticated = ctx.settings().requirepass.is_empty();
     let record = &ctx.session.record;
+    // Whoever is inside the process has never had to log in.
+    ctx.session.authenticated = record.is_local || ctx.session.settings.requirepass.is_empty();
     record.authenticated.store(ctx.session.authenticated, Ordering::Relaxed);
     record.no_touch.store(false, Ordering::Relaxed);
     record.no_evict.store(false, Ordering::Relaxed);

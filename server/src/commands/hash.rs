@@ -1,7 +1,7 @@
 //! The hash family: fields with values under one key.
 
 use super::keys::{ScanOptions, to_scan};
-use super::{Pick, float_error, int, is, write_item};
+use super::{Bound, Pick, bounded, float_error, int, is, write_item};
 use crate::command::{Command, Group, Handler, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -304,6 +304,7 @@ fn hrandfield(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if with_values && int(&args[2])?.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(CommandError::OUT_OF_RANGE);
     }
+    let bound = Bound::new(ctx, out);
     let Some(hash) = ctx.read::<Hash>(&args[1])? else {
         out.array(0);
         return Ok(());
@@ -327,7 +328,11 @@ fn hrandfield(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         }
         Pick::Repeating(count) => {
             out.array(len(count));
-            hash.sample_repeating(count, &mut chance, |field, value| write(out, field, value));
+            let end = hash.sample_repeating(count, &mut chance, |field, value| {
+                write(out, field, value);
+                bound.check(out)
+            });
+            bounded(end)?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The set family: members without order, and what sets have in common.
 
 use super::keys::{ScanOptions, to_scan};
-use super::{Pick, is, positive, write_item};
+use super::{Bound, Pick, bounded, is, positive, write_item};
 use crate::command::{Command, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -174,6 +174,7 @@ fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
         return Err(CommandError::SYNTAX);
     }
     let pick = Pick::parse(&args[2])?;
+    let bound = Bound::new(ctx, out);
     let Some(set) = ctx.read::<Set>(&args[1])? else {
         out.array(0);
         return Ok(());
@@ -186,7 +187,11 @@ fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
         }
         Pick::Repeating(count) => {
             out.array(count);
-            set.sample_repeating(count, &mut chance, |member| write_item(out, member));
+            let end = set.sample_repeating(count, &mut chance, |member| {
+                write_item(out, member);
+                bound.check(out)
+            });
+            bounded(end)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::keys::{ScanOptions, to_scan};
 use super::list::pop_count;
-use super::{Pick, counted_keys, float, int, is, positive, write_item};
+use super::{Bound, Pick, bounded, counted_keys, float, int, is, positive, write_item};
 use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -692,6 +692,7 @@ fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
     if with_scores && int(&args[2])?.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(CommandError::OUT_OF_RANGE);
     }
+    let bound = Bound::new(ctx, out);
     let Some(set) = ctx.read::<SortedSet>(&args[1])? else {
         out.array(0);
         return Ok(());
@@ -704,7 +705,11 @@ fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
         }
         Pick::Repeating(count) => {
             begin_members(out, count, with_scores);
-            set.sample_repeating(count, &mut chance, |member, score| write_member(out, member, score, with_scores));
+            let end = set.sample_repeating(count, &mut chance, |member, score| {
+                write_member(out, member, score, with_scores);
+                bound.check(out)
+            });
+            bounded(end)?;
         }
     }
     Ok(())

@@ -111,11 +111,12 @@ fn watch(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     }
     let (db, now) = (ctx.db(), ctx.now());
     for key in args.iter().skip(1) {
-        if ctx.session.watched.keys.iter().any(|(other, name)| *other == db && **name == *key) {
-            continue;
-        }
         let at = ctx.at(key);
         let watcher = ctx.session.watched.watcher.clone();
+        // Asked of the key, which few watch, and not of the session, which may watch a million keys.
+        if ctx.shard(at).is_watched_by(at, &watcher) {
+            continue;
+        }
         ctx.shard(at).watch(at, now, watcher);
         ctx.session.watched.keys.push((db, key.into()));
     }

@@ -19,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const READ_SIZE: usize = 64 * 1024;
 /// A reply buffer that has grown beyond this is given back after its batch.
 const KEEP_REPLY: usize = 1024 * 1024;
+/// Replies that no limit on output is about: in Redis they are in a buffer that every client has.
+const SMALL_OUTPUT: usize = 16 * 1024;
 /// Most that a read reserves for a large argument that is on its way.
 const READ_AHEAD: usize = 4 * 1024 * 1024;
 
@@ -192,6 +194,8 @@ impl Connection {
         let worker = self.worker.clone();
         let mut scratch = worker.scratch.lock();
         let Scratch { input, batch, reply, engine } = &mut *scratch;
+        // Whoever had the buffer before may have ended without sending what it holds: nobody else must see that.
+        reply.clear();
         if self.pending.is_empty() {
             let mut buffer = ReadBuf::new(input);
             let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
@@ -202,7 +206,10 @@ impl Connection {
                 return Poll::Ready(Err(End::Done));
             }
             self.count_read(read);
-            let consumed = self.run(&input[..read], batch, engine, reply);
+            let consumed = match self.run(&input[..read], batch, engine, reply) {
+                Ok(consumed) => consumed,
+                Err(end) => return Poll::Ready(Err(end)),
+            };
             self.pending.extend_from_slice(&input[consumed..read]);
         } else {
             // A large argument is read straight to where it will be decoded, in steps that what has come justifies.
@@ -221,15 +228,19 @@ impl Connection {
             unsafe { self.pending.set_len(filled) };
             self.count_read(read);
             let pending = std::mem::take(&mut self.pending);
-            let consumed = self.run(&pending, batch, engine, reply);
+            let ran = self.run(&pending, batch, engine, reply);
             self.pending = pending;
+            let consumed = match ran {
+                Ok(consumed) => consumed,
+                Err(end) => return Poll::Ready(Err(end)),
+            };
             if consumed == self.pending.len() {
                 self.pending = Vec::new();
             } else {
                 self.pending.drain(..consumed);
             }
         }
-        if self.pending.len() as u64 > self.session.settings.client_query_buffer_limit {
+        if self.is_over_query_limit() {
             return Poll::Ready(Err(End::QueryLimit));
         }
         let record = &self.session.record;
@@ -239,7 +250,13 @@ impl Connection {
     }
 
     /// Decodes and runs all complete requests; returns how many bytes they took.
-    fn run(&mut self, input: &[u8], batch: &mut Batch, engine: &mut BatchScratch, reply: &mut Reply) -> usize {
+    fn run(
+        &mut self,
+        input: &[u8],
+        batch: &mut Batch,
+        engine: &mut BatchScratch,
+        reply: &mut Reply,
+    ) -> Result<usize, End> {
         reply.set_protocol(self.session.protocol);
         let mut consumed = 0;
         loop {
@@ -252,18 +269,22 @@ impl Connection {
             let most = if self.session.authenticated { usize::MAX } else { 1 };
             batch.clear();
             let decoded = self.decoder.decode(&input[consumed..], &limits, most, batch);
-            self.engine.execute_batch(&mut self.session, batch, &input[consumed..], engine, reply);
+            let most_output = self.most_output();
+            let bytes = &input[consumed..];
+            if !self.engine.execute_batch(&mut self.session, batch, bytes, engine, reply, most_output) {
+                return Err(End::OutputLimit);
+            }
             consumed += decoded.consumed;
             if self.session.closing {
-                return input.len();
+                return Ok(input.len());
             }
             if let Some(error) = decoded.error {
                 reply.error(error.reply());
                 self.session.closing = true;
-                return input.len();
+                return Ok(input.len());
             }
             if most != 1 || batch.is_empty() {
-                return consumed;
+                return Ok(consumed);
             }
         }
     }
@@ -277,6 +298,7 @@ impl Connection {
     /// Sends a batch's replies, behind those that are still unsent; what the socket does not take is kept.
     fn send(&mut self, cx: &mut Context<'_>, reply: &mut Reply) -> Poll<Result<(), End>> {
         if reply.is_empty() {
+            reply.shrink_to(KEEP_REPLY);
             return Poll::Ready(Ok(()));
         }
         if self.unsent.is_empty() {
@@ -304,6 +326,27 @@ impl Connection {
         }
         self.session.record.output_len.store(self.unsent.len(), Ordering::Relaxed);
         sent
+    }
+
+    /// Whether more of this client's input waits than is allowed. What MULTI has queued has not been run yet either.
+    fn is_over_query_limit(&self) -> bool {
+        let queued = match &self.session.transaction {
+            Some(transaction) if !transaction.queue.is_empty() => {
+                // Short commands take more memory for their book-keeping than for their arguments.
+                size_of_val(transaction.queue.as_slice()) + self.session.record.queued_bytes.load(Ordering::Relaxed)
+            }
+            _ => 0,
+        };
+        (self.pending.len() + queued) as u64 > self.session.settings.client_query_buffer_limit
+    }
+
+    /// What the replies of one batch may come to. They wait until the batch is done, as there is nobody to write them in
+    /// between, so without this a pipeline of large replies would be held in memory whatever the limit says.
+    fn most_output(&self) -> usize {
+        match self.session.settings.client_output_buffer_limit[0].hard {
+            0 => usize::MAX,
+            hard => usize::try_from(hard).unwrap_or(usize::MAX).saturating_sub(self.unsent.len()).max(SMALL_OUTPUT),
+        }
     }
 
     /// Whether more output waits for this client than its class allows.

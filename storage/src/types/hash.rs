@@ -5,6 +5,7 @@ use super::{Item, Limits, OneOf, choose};
 use crate::listpack::{Listpack, Position};
 use crate::packed::{Header, Packed};
 use fastrand::Rng;
+use std::ops::ControlFlow;
 
 /// Fields with their values, each shorter than 4 GiB.
 ///
@@ -218,25 +219,31 @@ impl Hash {
         }
     }
 
-    /// Visits `count` fields by chance, each independent of the others.
-    pub fn sample_repeating(&self, count: usize, rng: &mut Rng, mut visit: impl FnMut(Item<'_>, Item<'_>)) {
+    /// Visits `count` fields by chance, each independent of the others, until `visit` breaks off; returns whether it has.
+    pub fn sample_repeating(
+        &self,
+        count: usize,
+        rng: &mut Rng,
+        mut visit: impl FnMut(Item<'_>, Item<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         if self.is_empty() {
-            return;
+            return ControlFlow::Continue(());
         }
         match &self.repr {
             Repr::Listpack(listpack) => {
                 let pairs: Vec<_> = pairs(listpack).collect();
                 for _ in 0..count {
                     let (field, value) = pairs[rng.usize(..pairs.len())];
-                    visit(field, value);
+                    visit(field, value)?;
                 }
             }
             Repr::Table(table) => {
                 for (field, value) in (0..count).map_while(|_| table.random(rng).map(items)) {
-                    visit(field, value);
+                    visit(field, value)?;
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 
     fn convert(&mut self, limits: &Limits) {
@@ -287,6 +294,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
     use proptest::strategy::Strategy;
     use std::collections::{BTreeMap, HashSet};
+    use std::ops::ControlFlow;
 
     const LIMITS: Limits = Limits::DEFAULT;
     const TINY: Limits = Limits { hash_max_listpack_entries: 6, hash_max_listpack_value: 8, ..LIMITS };
@@ -331,10 +339,12 @@ mod tests {
                 assert_eq!(sample.len(), count.min(40));
             }
             let (mut seen, mut visits) = (HashSet::new(), 0);
-            hash.sample_repeating(2000, rng, |field, _| {
+            let end = hash.sample_repeating(2000, rng, |field, _| {
                 seen.insert(field.to_vec());
                 visits += 1;
+                ControlFlow::Continue(())
             });
+            assert!(end.is_continue());
             assert_eq!((seen.len(), visits), (40, 2000));
             let picked: HashSet<_> =
                 (0..2000).filter_map(|_| hash.random(rng)).map(|(field, _)| field.to_vec()).collect();

@@ -7,6 +7,7 @@ use crate::listpack::Listpack;
 use crate::packed::{Header, Packed};
 use fastrand::Rng;
 use resplite_resp::number::parse_i64;
+use std::ops::ControlFlow;
 
 /// An intset never grows beyond this, whatever the limits say: its length has to fit the header.
 const MAX_INTSET: usize = 1 << 30;
@@ -259,16 +260,21 @@ impl Set {
         }
     }
 
-    /// Visits `count` members by chance, each independent of the others.
-    pub fn sample_repeating(&self, count: usize, rng: &mut Rng, mut visit: impl FnMut(Item<'_>)) {
+    /// Visits `count` members by chance, each independent of the others, until `visit` breaks off; returns whether it has.
+    pub fn sample_repeating(
+        &self,
+        count: usize,
+        rng: &mut Rng,
+        mut visit: impl FnMut(Item<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         if self.is_empty() {
-            return;
+            return ControlFlow::Continue(());
         }
         match &self.repr {
-            Repr::Table(table) => (0..count).map_while(|_| table.random(rng)).for_each(|entry| visit(item(entry))),
+            Repr::Table(table) => (0..count).map_while(|_| table.random(rng)).try_for_each(|entry| visit(item(entry))),
             _ => {
                 let members: Vec<_> = self.iter().collect();
-                (0..count).for_each(|_| visit(members[rng.usize(..members.len())]));
+                (0..count).try_for_each(|_| visit(members[rng.usize(..members.len())]))
             }
         }
     }
@@ -467,6 +473,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
     use proptest::strategy::Strategy;
     use std::collections::{BTreeSet, HashSet};
+    use std::ops::ControlFlow;
 
     const LIMITS: Limits = Limits::DEFAULT;
     const TINY: Limits =
@@ -565,9 +572,11 @@ mod tests {
                     assert_eq!(sample.len(), count.min(len));
                 }
                 let mut seen = HashSet::new();
-                set.sample_repeating(20 * len, rng, |member| {
+                let end = set.sample_repeating(20 * len, rng, |member| {
                     seen.insert(member.to_vec());
+                    ControlFlow::Continue(())
                 });
+                assert!(end.is_continue());
                 let picked: HashSet<_> = (0..20 * len).filter_map(|_| set.random(rng)).map(Item::to_vec).collect();
                 assert_eq!((seen.len(), picked.len()), (len, len));
                 set.pop(len + 5, rng, &LIMITS, |member| assert!(seen.remove(&member.to_vec())));

@@ -13,6 +13,7 @@ use crate::listpack::Listpack;
 use compact::Compact;
 use fastrand::Rng;
 use index::{Builder, Index};
+use std::ops::ControlFlow;
 use std::ops::Range;
 
 /// The most bytes that the text of a score takes.
@@ -277,25 +278,31 @@ impl SortedSet {
         }
     }
 
-    /// Visits `count` members by chance, each independent of the others.
-    pub fn sample_repeating(&self, count: usize, rng: &mut Rng, mut visit: impl FnMut(Item<'_>, f64)) {
+    /// Visits `count` members by chance, each independent of the others, until `visit` breaks off; returns whether it has.
+    pub fn sample_repeating(
+        &self,
+        count: usize,
+        rng: &mut Rng,
+        mut visit: impl FnMut(Item<'_>, f64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         if self.is_empty() {
-            return;
+            return ControlFlow::Continue(());
         }
         match &self.repr {
             Repr::Compact(compact) => {
                 let pairs: Vec<_> = compact.pairs().collect();
                 for _ in 0..count {
                     let (member, score) = pairs[rng.usize(..pairs.len())];
-                    visit(member, score);
+                    visit(member, score)?;
                 }
             }
             Repr::Index(index) => {
                 for (member, score) in (0..count).map_while(|_| index.random(rng)) {
-                    visit(member, score);
+                    visit(member, score)?;
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// How many members come before the first for which `before` does not hold.
@@ -361,6 +368,7 @@ mod tests {
     use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
     use proptest::strategy::Strategy;
     use std::collections::{BTreeMap, HashSet};
+    use std::ops::ControlFlow;
 
     const LIMITS: Limits = Limits::DEFAULT;
     const TINY: Limits = Limits { zset_max_listpack_entries: 5, zset_max_listpack_value: 8, ..LIMITS };
@@ -456,9 +464,11 @@ mod tests {
                 assert_eq!(sample.len(), count.min(60));
             }
             let mut seen = HashSet::new();
-            set.sample_repeating(repetitions, rng, |member, _| {
+            let end = set.sample_repeating(repetitions, rng, |member, _| {
                 seen.insert(member.to_vec());
+                ControlFlow::Continue(())
             });
+            assert!(end.is_continue());
             let picked: HashSet<_> =
                 (0..repetitions).filter_map(|_| set.random(rng)).map(|(member, _)| member.to_vec()).collect();
             assert_eq!((seen.len(), picked.len()), (60, 60));
