@@ -374,8 +374,8 @@ fn alternatives(rest: &mut &'static str, close: char) -> Vec<Vec<Item>> {
     }
 }
 
-const JUNK: &[&[u8]] =
-    &[b"", b"x", b"nope", b"NX", b"gt", b"LIMIT", b"COUNT", b"WITHSCORES", b"a", b"\xff\0", b"1x", b"*"];
+/// None of them is a key: commands that are only used on certain keys stay there.
+const JUNK: &[&[u8]] = &[b"x", b"nope", b"NX", b"gt", b"LIMIT", b"COUNT", b"WITHSCORES", b"q", b"\xff\0", b"1x", b"*"];
 
 const TEXTS: &[&[u8]] = &[
     b"",

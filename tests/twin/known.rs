@@ -126,6 +126,20 @@ const KNOWN: &[Known] = &[
     },
     Known {
         server: Kind::Valkey,
+        reason: "The same two in a transaction.",
+        is: |args, pair| {
+            let (ours, theirs) = (frame::children(pair.ours), frame::children(pair.theirs));
+            let refused =
+                |theirs| frame::text(theirs).ends_with(b"float") || frame::text(theirs).ends_with(b"'getex' command");
+            let mut both = ours.iter().zip(&theirs);
+            command(args, "exec")
+                && ours.len() == theirs.len()
+                && both.find(|(ours, theirs)| ours != theirs).is_some_and(|(_, theirs)| refused(theirs))
+        },
+        parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
         reason: "Valkey counts a negative offset from the other end; Redis finds nothing there.",
         is: |args, _| {
             let is_limit = |pair: &[Vec<u8>]| pair[0].eq_ignore_ascii_case(b"limit") && pair[1].starts_with(b"-");
