@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// What the short run begins with.
 const SEED: u64 = 1;
 /// Servers of the short run, one after the other.
-const GENERATIONS: u64 = 4;
+const GENERATIONS: u64 = 20;
 /// Rounds that one server lives for.
 const ROUNDS: usize = 40;
 /// Rounds between two looks at what FLUSHALL leaves behind.
