@@ -100,6 +100,12 @@ impl Connection {
         }
     }
 
+    /// Everything until the end of the connection.
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        while self.fill() {}
+        self.buffer.split().to_vec()
+    }
+
     fn fill(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
         match self.stream.read(&mut chunk) {
