@@ -394,7 +394,7 @@ impl<'a> Generation<'a> {
             self.watch.errors.fetch_add(usize::from(bytes.starts_with(b"-")), Ordering::Relaxed);
             self.watch.commands.fetch_add(1, Ordering::Relaxed);
             let found = match reply::count(&bytes, session.may_be_resp3()) {
-                Ok((found, rest)) if rest == 0 => found,
+                Ok((found, 0)) => found,
                 other => panic!("{}: {other:?}: {}", commands::show(&args), shorten(&bytes)),
             };
             assert_eq!(found, replies, "{}: {}", commands::show(&args), shorten(&bytes));
