@@ -1,6 +1,7 @@
 //! The project's long runs: `cargo xtask <task>`; nothing here is part of the server.
 
 mod bench;
+mod fuzz;
 mod twin;
 
 use std::process::ExitCode;
@@ -9,8 +10,14 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.split_first() {
         Some((task, args)) if task == "bench" => bench::run(args),
+        Some((task, args)) if task == "fuzz" => fuzz::run(args),
         Some((task, args)) if task == "twin" => twin::run(args.iter().cloned()),
-        _ => Err(format!("usage: cargo xtask <task>\n\ntasks:\n  {}\n  {}", bench::USAGE, twin::USAGE)),
+        _ => Err(format!(
+            "usage: cargo xtask <task>\n\ntasks:\n  {}\n  {}\n  {}",
+            bench::USAGE,
+            fuzz::USAGE,
+            twin::USAGE
+        )),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
