@@ -247,3 +247,20 @@ fn the_output_limit_holds_inside_a_pipeline() {
     assert!(other.call(["GET", "behind"]).is_nil(), "the pipeline went on behind the limit");
     assert_eq!(other.call(["GET", "k"]).as_bytes().map(<[u8]>::len), Some(100_000));
 }
+
+#[test]
+fn a_client_that_does_not_read_is_dropped_once_it_is_over_the_soft_limit() {
+    // On the real clock: the limit is one second, and nothing happens on the connection in the meantime.
+    let server =
+        resplite::Server::builder().setting("client-output-buffer-limit", "normal 0 1mb 1").unwrap().start().unwrap();
+    let mut deaf = Connection::tcp(server.address().unwrap());
+    deaf.call([b"SET".as_slice(), b"k", &vec![b'x'; 8 << 20]]);
+    for _ in 0..8 {
+        deaf.send(["GET", "k"]);
+    }
+    let mut client = server.client();
+    while client.call(["INFO", "clients"]).as_str().unwrap().contains("connected_clients:1\r") {
+        std::thread::yield_now();
+    }
+    assert!(client.call(["INFO", "stats"]).as_str().unwrap().contains("client_output_buffer_limit_disconnections:1\r"));
+}

@@ -141,8 +141,8 @@ pub(crate) struct Connection {
     unsent: Reply,
     /// When the unsent replies went over the soft limit, in milliseconds.
     over_soft_limit: Option<u64>,
-    /// Runs while a `timeout` is set.
-    idle: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// Runs while a `timeout` is set or too much output waits, until the time in milliseconds beside it.
+    timer: Option<(u64, Pin<Box<tokio::time::Sleep>>)>,
 }
 
 impl Connection {
@@ -160,7 +160,7 @@ impl Connection {
             pending: Vec::new(),
             unsent: Reply::new(Protocol::Resp2),
             over_soft_limit: None,
-            idle: None,
+            timer: None,
         }
     }
 
@@ -365,23 +365,36 @@ impl Connection {
         now.saturating_sub(since) > limit.soft_seconds.saturating_mul(1000)
     }
 
-    /// Ends a connection that has been idle for as long as `timeout` says.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(timeout) = self.session.settings.idle_timeout() else {
-            self.idle = None;
-            return Poll::Pending;
-        };
+    /// Ends a connection that has been idle for as long as `timeout` says, or over its soft output limit for too long.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            let idle = self.session.record.last_active.load(Ordering::Relaxed);
-            let idle = Duration::from_millis(self.engine.clock.millis().saturating_sub(idle));
-            let Some(left) = timeout.checked_sub(idle).filter(|left| !left.is_zero()) else {
-                return Poll::Ready(());
+            let settings = &self.session.settings;
+            let last_active = self.session.record.last_active.load(Ordering::Relaxed);
+            let idle = settings.idle_timeout().map(|timeout| (after(last_active, timeout), End::Done));
+            let patience = Duration::from_secs(settings.client_output_buffer_limit[0].soft_seconds);
+            let full = self.over_soft_limit.map(|since| (after(since, patience), End::OutputLimit));
+            let Some((at, end)) = idle.into_iter().chain(full).min_by_key(|(at, _)| *at) else {
+                self.timer = None;
+                return Poll::Pending;
             };
-            let sleep = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(left)));
-            ready!(sleep.as_mut().poll(cx));
-            self.idle = None;
+            let Some(left) = at.checked_sub(self.engine.clock.millis()).filter(|left| *left > 0) else {
+                return Poll::Ready(end);
+            };
+            // A timer that rings too early only looks again, so it need not be moved each time the client is heard of.
+            if self.timer.as_ref().is_none_or(|(rings, _)| *rings > at) {
+                self.timer = Some((at, Box::pin(tokio::time::sleep(Duration::from_millis(left)))));
+            }
+            if let Some((_, timer)) = &mut self.timer {
+                ready!(timer.as_mut().poll(cx));
+            }
+            self.timer = None;
         }
     }
+}
+
+/// A time in milliseconds, some time later.
+fn after(millis: u64, pause: Duration) -> u64 {
+    millis.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn poll_send(
@@ -414,14 +427,11 @@ impl Future for Connection {
         let this = &mut *self;
         if this.engine.refresh(&mut this.session) {
             // The time-out may be another one now.
-            this.idle = None;
+            this.timer = None;
         }
         let end = match self.poll_serve(cx) {
             Poll::Ready(end) => end,
-            Poll::Pending => {
-                ready!(self.poll_idle(cx));
-                End::Done
-            }
+            Poll::Pending => ready!(self.poll_deadline(cx)),
         };
         let record = &self.session.record;
         match end {
