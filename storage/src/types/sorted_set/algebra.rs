@@ -94,7 +94,8 @@ impl SortedSet {
         let Some(((smallest, weight), others)) = sources.split_first() else { return result.finish(limits) };
         for (member, score) in smallest.iter() {
             let combined = others.iter().try_fold(number(weight * score), |combined, (source, weight)| {
-                Some(aggregate.combine(combined, number(weight * source.score(member)?)))
+                // What is no number here makes the whole sum zero, unlike in the first source and in a union.
+                Some(aggregate.combine(combined, weight * source.score(member)?))
             });
             if let Some(score) = combined {
                 result.add(member, score, |_, score| score);
@@ -212,6 +213,9 @@ mod tests {
         assert_eq!(SortedSet::intersection(&sources, Aggregate::Sum, &TINY).score(b"a"), Some(0.0));
         assert_eq!(SortedSet::intersection(&sources, Aggregate::Max, &TINY).score(b"a"), Some(f64::INFINITY));
         assert_eq!(SortedSet::union(&[(Source::Sorted(&up), 0.0)], Aggregate::Sum, &TINY).score(b"a"), Some(0.0));
+        let weighted = [(Source::Sorted(&up), -3.0), (Source::Sorted(&up), 0.0)];
+        assert_eq!(SortedSet::intersection(&weighted, Aggregate::Sum, &TINY).score(b"a"), Some(0.0));
+        assert_eq!(SortedSet::union(&weighted, Aggregate::Sum, &TINY).score(b"a"), Some(f64::NEG_INFINITY));
     }
 
     fn member() -> impl Strategy<Value = String> {
