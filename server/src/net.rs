@@ -18,6 +18,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
+/// Keys that may expire before the connections of the same thread get their turn.
+const SWEEP: usize = 1024;
+
 /// What a worker is sent: a connection that it serves from then on.
 type Accepted = (Stream, String, String);
 
@@ -203,7 +206,7 @@ async fn expire_when_due(engine: Arc<Engine>) {
         };
         let now = engine.clock.millis();
         if next <= now {
-            engine.keyspace.expire_due(now);
+            engine.keyspace.expire_some(now, SWEEP);
             tokio::task::yield_now().await;
             continue;
         }

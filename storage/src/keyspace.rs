@@ -214,15 +214,25 @@ impl Keyspace {
 
     /// Removes everything that is due, holding no shard for more than a few dozen keys at a time.
     pub fn expire_due(&self, now: Millis) {
+        self.expire_some(now, usize::MAX);
+    }
+
+    /// As [`Keyspace::expire_due`], but no more than `most` keys; what is left is due at once in
+    /// [`Keyspace::next_deadline`], so that a thread with other duties can see to them in between.
+    pub fn expire_some(&self, now: Millis, most: usize) {
         if !self.active_expire.load(Ordering::Acquire) {
             return;
         }
         // From here on a new deadline rings again; what the walk finds is added behind it.
         self.alarm.next.store(Millis::MAX, Ordering::Release);
+        let mut left = most;
         for slot in &self.slots {
             loop {
                 let mut shard = slot.0.lock();
-                if shard.expire_due(now, SWEEP) < SWEEP {
+                let asked = left.min(SWEEP);
+                let gone = shard.expire_due(now, asked);
+                left -= gone;
+                if gone < asked || left == 0 {
                     if let Some(next) = shard.next_deadline() {
                         self.alarm.next.fetch_min(next, Ordering::AcqRel);
                     }
@@ -349,6 +359,8 @@ mod tests {
         set(&keyspace, "stays", Expiry::Never);
         assert_eq!((keyspace.next_deadline(), rings.load(Ordering::Relaxed)), (Some(100), 1));
         assert!(exists(&keyspace, "key50", 149) && !exists(&keyspace, "key50", 150));
+        keyspace.expire_some(249, 100);
+        assert!(keyspace.next_deadline().is_some_and(|next| next <= 249), "what is left is due at once");
         keyspace.expire_due(249);
         let mut locked = keyspace.lock(&ShardSet::All);
         assert_eq!(locked.len(0), 51);
