@@ -29,6 +29,15 @@ pub(crate) struct Stats {
     pub(crate) errors_by_code: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
     pub(crate) query_limit_disconnections: AtomicU64,
     pub(crate) output_limit_disconnections: AtomicU64,
+    rates: parking_lot::Mutex<RateSample>,
+}
+
+/// What the counters were when somebody last asked for rates, and the rates of then.
+#[derive(Clone, Copy, Default)]
+struct RateSample {
+    micros: u64,
+    counts: [u64; 3],
+    rates: [f64; 3],
 }
 
 /// Codes that are counted apart; error texts can come from clients, and their number must not grow without bound.
@@ -48,8 +57,23 @@ impl Stats {
         }
     }
 
+    /// Commands, bytes in and bytes out per second, since the last time that somebody asked (or since `started`): nothing
+    /// samples them in the meantime, as an idle server does nothing. Asked again within a second it gives the same answer.
+    pub(crate) fn rates(&self, started: u64, now: u64) -> [f64; 3] {
+        let counts = [&self.commands, &self.bytes_in, &self.bytes_out].map(|count| count.load(Ordering::Relaxed));
+        let mut sample = self.rates.lock();
+        let micros = now.saturating_sub(sample.micros.max(started));
+        if micros >= 1_000_000 {
+            // CONFIG RESETSTAT may have set the counters back.
+            let grown = |at: usize| counts[at].saturating_sub(sample.counts[at]) as f64 * 1e6 / micros as f64;
+            let rates = [grown(0), grown(1), grown(2)];
+            *sample = RateSample { micros: now, counts, rates };
+        }
+        sample.rates
+    }
+
     /// Sets all counters back to zero.
-    pub(crate) fn reset(&self) {
+    pub(crate) fn reset(&self, now: u64) {
         let Stats {
             connections,
             rejected,
@@ -62,7 +86,9 @@ impl Stats {
             errors_by_code,
             query_limit_disconnections,
             output_limit_disconnections,
+            rates,
         } = self;
+        *rates.lock() = RateSample { micros: now, ..RateSample::default() };
         for counter in [
             connections,
             rejected,

@@ -32,6 +32,7 @@ texts! {
     OUT_OF_RANGE = "ERR value is out of range";
     OUT_OF_LONG_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     NOT_POSITIVE = "ERR value is out of range, must be positive";
+    OUT_OF_I32 = "ERR value is out of range, value must between -2147483648 and 2147483647";
     NO_SUCH_KEY = "ERR no such key";
     OVERFLOW = "ERR increment or decrement would overflow";
     DECREMENT_OVERFLOW = "ERR decrement would overflow";

@@ -87,6 +87,8 @@ impl Network {
     /// Ends all connections and threads; returns when they are gone.
     pub(crate) fn stop(&mut self) {
         self.engine.stop();
+        // Said here as well: a server whose start failed half-way has not told its engine yet whom to notify.
+        self.stopper()();
         let here = std::thread::current().id();
         for thread in self.threads.drain(..) {
             // A worker that drops its own server cannot wait for itself.

@@ -1,6 +1,6 @@
 //! What the binary asks of its process: limits, signals, detaching; the only unsafe code outside of the library.
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeWriter, Read, Write};
@@ -28,14 +28,19 @@ pub(crate) fn make_room_for(clients: u64) -> u64 {
 }
 
 /// Calls `stop` on the first SIGTERM or SIGINT, from a thread of its own; the second one ends the process at once.
+/// SIGHUP is ignored.
 ///
 /// # Errors
 /// The system gives no handler or no thread.
 pub(crate) fn on_signal(stop: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::Builder::new().name("resplite-signal".into()).spawn(move || {
         let mut asked = false;
         for signal in signals.forever() {
+            // The terminal that started the server may go, the server stays, as redis-server does.
+            if signal == SIGHUP {
+                continue;
+            }
             if asked {
                 log::warn!("Told again to stop: exiting at once");
                 std::process::exit(1);

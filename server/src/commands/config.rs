@@ -124,7 +124,7 @@ fn failed(name: &str, reason: &str) -> CommandError {
 
 fn resetstat(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     ctx.locked().shards().for_each(|shard| shard.reset_stats());
-    ctx.engine.stats.reset();
+    ctx.engine.stats.reset(ctx.micros());
     ctx.engine.peak_memory.store(0, Ordering::Relaxed);
     out.ok();
     Ok(())

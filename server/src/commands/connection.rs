@@ -1,6 +1,6 @@
 //! The connection family: who the client is, which database and protocol it uses.
 
-use super::{int, is};
+use super::is;
 use crate::command::{Command, Flags, Group, Locks};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -46,9 +46,7 @@ const SELECT: Command = control("select", select)
     .syntax("index");
 
 fn select(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let index = int(&args[1])?;
-    let db =
-        usize::try_from(index).ok().filter(|db| *db < ctx.engine.keyspace.databases()).ok_or(CommandError::DB_INDEX)?;
+    let db = super::keys::database(ctx, &args[1])?;
     set_db(ctx, db);
     out.ok();
     Ok(())

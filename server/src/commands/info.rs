@@ -199,8 +199,12 @@ fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     let stats = &ctx.engine.stats;
     lines.counter("total_connections_received", &stats.connections);
     lines.counter("total_commands_processed", &stats.commands);
+    let [commands, bytes_in, bytes_out] = stats.rates(ctx.engine.started, ctx.micros());
+    lines.add("instantaneous_ops_per_sec", format!("{commands:.0}"));
     lines.counter("total_net_input_bytes", &stats.bytes_in);
     lines.counter("total_net_output_bytes", &stats.bytes_out);
+    lines.add("instantaneous_input_kbps", format!("{:.2}", bytes_in / 1024.0));
+    lines.add("instantaneous_output_kbps", format!("{:.2}", bytes_out / 1024.0));
     lines.counter("rejected_connections", &stats.rejected);
     lines.add("sync_full", 0);
     lines.add("sync_partial_ok", 0);

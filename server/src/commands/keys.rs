@@ -197,7 +197,7 @@ fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             word if is(word, "replace") => replace = true,
             word if is(word, "db") && at + 1 < args.len() => {
                 at += 1;
-                db = database(ctx, &args[at], CommandError::DB_INDEX)?;
+                db = database(ctx, &args[at])?;
             }
             _ => return Err(CommandError::SYNTAX),
         }
@@ -218,10 +218,10 @@ fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     Ok(())
 }
 
-/// A database's index; `out_of_range` is the error if there is no such database.
-fn database(ctx: &Ctx<'_>, arg: &[u8], out_of_range: CommandError) -> CmdResult<usize> {
-    let index = int(arg)?;
-    usize::try_from(index).ok().filter(|db| *db < ctx.engine.keyspace.databases()).ok_or(out_of_range)
+/// The index of an existing database.
+pub(crate) fn database(ctx: &Ctx<'_>, arg: &[u8]) -> CmdResult<usize> {
+    let index = i32::try_from(int(arg)?).map_err(|_| CommandError::OUT_OF_I32)?;
+    usize::try_from(index).ok().filter(|db| *db < ctx.engine.keyspace.databases()).ok_or(CommandError::DB_INDEX)
 }
 
 const MOVE: Command = write("move", move_key)
@@ -232,7 +232,7 @@ const MOVE: Command = write("move", move_key)
     .syntax("key db");
 
 fn move_key(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let db = database(ctx, &args[2], CommandError::DB_INDEX)?;
+    let db = database(ctx, &args[2])?;
     if db == ctx.db() {
         return Err(CommandError::SAME_OBJECT);
     }
