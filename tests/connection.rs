@@ -264,3 +264,25 @@ fn a_client_that_does_not_read_is_dropped_once_it_is_over_the_soft_limit() {
     }
     assert!(client.call(["INFO", "stats"]).as_str().unwrap().contains("client_output_buffer_limit_disconnections:1\r"));
 }
+
+#[test]
+fn a_browser_that_was_made_to_send_commands_is_cut_off() {
+    let server = server();
+    for line in ["POST / HTTP/1.1", "Host: 127.0.0.1"] {
+        let mut connection = Connection::tcp(server.address().unwrap());
+        connection.send_raw(format!("PING\r\n{line}\r\nSET attacked yes\r\n").as_bytes());
+        assert_eq!(connection.read_to_end(), b"+PONG\r\n");
+    }
+    assert!(server.client().call(["GET", "attacked"]).is_nil());
+}
+
+#[test]
+fn no_more_clients_than_allowed_are_let_in() {
+    let server = builder().workers(2).setting("maxclients", "5").unwrap().start().unwrap();
+    let mut connections: Vec<Connection> = (0..20).map(|_| Connection::tcp(server.address().unwrap())).collect();
+    let served = connections.iter_mut().filter_map(|connection| {
+        connection.send_raw(b"PING\r\n");
+        connection.try_read()
+    });
+    assert_eq!(served.filter(|reply| reply.as_str() == Some("PONG")).count(), 5);
+}

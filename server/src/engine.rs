@@ -366,6 +366,11 @@ impl Engine {
     /// The one door: gates, queueing, locks, the handler, and what comes after it.
     fn execute(&self, session: &mut Session, prepared: Prepared, args: Args<'_>, micros: u64, out: &mut Reply) {
         let start = out.checkpoint();
+        if prepared.command.is_none() && is_http(args.name()) {
+            log::warn!("client {} speaks HTTP: closing, as a browser may have been made to attack", session.record.id);
+            session.closing = true;
+            return;
+        }
         match self.admit(session, prepared.command, args) {
             Ok(command)
                 if session.transaction.is_some() && !command.flags.has(Flags::NO_MULTI) && !controls_queue(command) =>
@@ -491,6 +496,12 @@ impl Engine {
         }
         locked
     }
+}
+
+/// Whether an unknown command is a line of an HTTP request. What follows it could be the request's body, written by
+/// somebody else than the one whose browser sends it, so it must not be run.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
 /// Whether the command acts on the queue instead of going into it.

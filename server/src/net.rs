@@ -22,12 +22,28 @@ use tokio::sync::{Notify, mpsc};
 const SWEEP: usize = 1024;
 
 /// What a worker is sent: a connection that it serves from then on.
-type Accepted = (Stream, String, String);
+type Accepted = (Stream, String, String, Seat);
 
 /// One thread with its own event loop and its own connections.
 pub(crate) struct Worker {
     pub(crate) scratch: Mutex<Scratch>,
     connections: std::sync::atomic::AtomicUsize,
+}
+
+/// A connection's place among those of a worker; given back when it is dropped, wherever that happens.
+struct Seat(Arc<Worker>);
+
+impl Seat {
+    fn take(worker: &Arc<Worker>) -> Self {
+        worker.connections.fetch_add(1, Ordering::Relaxed);
+        Seat(worker.clone())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The running threads of a server; stopping joins them.
@@ -141,9 +157,13 @@ impl Hub {
     fn assign(&self, stream: Stream, peer: String, local: String) {
         let least = self.workers.iter().min_by_key(|(worker, _)| worker.connections.load(Ordering::Relaxed));
         let Some((worker, inbox)) = least else { return };
-        worker.connections.fetch_add(1, Ordering::Relaxed);
         // A worker that is gone has stopped with its server; the stream closes here.
-        let _ = inbox.send((stream, peer, local));
+        let _ = inbox.send((stream, peer, local, Seat::take(worker)));
+    }
+
+    /// Number of connections, those included that their workers have yet to take on.
+    fn connections(&self) -> usize {
+        self.workers.iter().map(|(worker, _)| worker.connections.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -173,12 +193,12 @@ async fn run_worker(
     }
     let worker = hub.workers[number].0.clone();
     let serve = async {
-        while let Some((stream, peer, local)) = inbox.recv().await {
+        while let Some((stream, peer, local, seat)) = inbox.recv().await {
             let (engine, worker) = (hub.engine.clone(), worker.clone());
             match stream.into_async() {
                 Ok(stream) => drop(tokio::spawn(async move {
-                    Connection::new(engine, worker.clone(), stream, peer, local).await;
-                    worker.connections.fetch_sub(1, Ordering::Relaxed);
+                    Connection::new(engine, worker, stream, peer, local).await;
+                    drop(seat);
                 })),
                 Err(error) => log::warn!("cannot serve a connection: {error}"),
             }
@@ -264,7 +284,7 @@ const PROTECTED: &str = "-DENIED Resplite is running in protected mode because p
 fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAddr>) {
     let engine = &hub.engine;
     let (settings, _) = engine.settings();
-    let refusal = if engine.registry.len() >= settings.maxclients {
+    let refusal = if hub.connections() >= settings.maxclients {
         Some("-ERR max number of clients reached\r\n")
     } else if settings.protected_mode
         && settings.requirepass.is_empty()

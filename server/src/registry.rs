@@ -128,10 +128,6 @@ impl Registry {
         self.clients.remove(&id);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.clients.len()
-    }
-
     /// All clients, by ascending id.
     pub(crate) fn all(&self) -> Vec<Arc<ClientRecord>> {
         let mut all: Vec<_> = self.clients.iter().map(|client| client.value().clone()).collect();
