@@ -149,6 +149,10 @@ fn copies_and_databases() {
         (error) ERR DB index is out of range
         > SELECT x
         (error) ERR value is not an integer or out of range
+        > SELECT 99999999999
+        (error) ERR value is out of range, value must between -2147483648 and 2147483647
+        > SWAPDB 99999999999 1
+        (error) ERR invalid first DB index
     "#,
     );
 }

@@ -751,11 +751,13 @@ const SWAPDB: Command = Command::write(Group::Server, "swapdb", swapdb)
     .syntax("index1 index2");
 
 fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let parse = |arg: &[u8], error: &'static str| number::parse_i64(arg).ok_or(CommandError::text(error));
+    let parse = |arg: &[u8], error: &'static str| {
+        number::parse_i64(arg).and_then(|db| i32::try_from(db).ok()).ok_or(CommandError::text(error))
+    };
     let one = parse(&args[1], "ERR invalid first DB index")?;
     let other = parse(&args[2], "ERR invalid second DB index")?;
     let databases = ctx.engine.keyspace.databases();
-    let index = |db: i64| usize::try_from(db).ok().filter(|db| *db < databases).ok_or(CommandError::DB_INDEX);
+    let index = |db: i32| usize::try_from(db).ok().filter(|db| *db < databases).ok_or(CommandError::DB_INDEX);
     let (one, other) = (index(one)?, index(other)?);
     ctx.locked().shards().for_each(|shard| shard.swap(one, other));
     out.ok();
