@@ -167,12 +167,13 @@ impl KeySpec {
         KeySpec { flags, begin: index, find: Find::Count { count: 0, first: 1, step: 1 } }
     }
 
-    /// Calls `found` with the index of each key; what does not fit is left out, the handler will complain about it.
-    pub(crate) fn for_each(&self, args: Args<'_>, mut found: impl FnMut(usize)) {
+    /// Calls `found` with the index of each key; returns whether all keys that the arguments announce are there. What does
+    /// not fit is left out, the handler will complain about it.
+    pub(crate) fn for_each(&self, args: Args<'_>, mut found: impl FnMut(usize)) -> bool {
         let len = args.len();
         let begin = self.begin;
         if begin >= len {
-            return;
+            return false;
         }
         let (first, last, step) = match self.find {
             Find::Range { last, step, limit } => {
@@ -181,7 +182,7 @@ impl KeySpec {
                 } else if limit <= 1 {
                     len.saturating_sub(last.unsigned_abs() as usize)
                 } else {
-                    begin + (len - begin) / limit - 1
+                    (begin + (len - begin) / limit).saturating_sub(1)
                 };
                 (begin, last, step)
             }
@@ -189,7 +190,7 @@ impl KeySpec {
                 let counted = args.get(begin + count).and_then(resplite_resp::number::parse_i64);
                 let Some(counted) = counted.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0)
                 else {
-                    return;
+                    return false;
                 };
                 let first = begin + first;
                 (first, first.saturating_add((counted - 1).saturating_mul(step)), step)
@@ -200,6 +201,7 @@ impl KeySpec {
             found(index);
             index += step;
         }
+        last < len
     }
 }
 

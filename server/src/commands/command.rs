@@ -172,12 +172,12 @@ fn keys_of(args: Args<'_>) -> CmdResult<Vec<KeyUse<'_>>> {
     if !command.takes(args.len()) {
         return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
     }
-    let mut keys = Vec::new();
+    let (mut keys, mut complete) = (Vec::new(), true);
     for spec in command.keys.iter().flatten() {
         let flags = effective_flags(command, spec, args);
-        spec.for_each(args, |index| keys.extend(args.get(index).map(|key| (key, flags))));
+        complete &= spec.for_each(args, |index| keys.extend(args.get(index).map(|key| (key, flags))));
     }
-    if keys.is_empty() && !command.flags.has(Flags::NO_MANDATORY_KEYS) {
+    if (!complete || keys.is_empty()) && !command.flags.has(Flags::NO_MANDATORY_KEYS) {
         return Err(CommandError::text("ERR Invalid arguments specified for command"));
     }
     Ok(keys)
