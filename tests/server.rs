@@ -413,3 +413,45 @@ fn memory_time_and_shutdown_answer_as_redis_does() {
     assert_eq!(socket.line(), "");
     server.wait();
 }
+
+#[test]
+fn writes_are_refused_when_memory_has_run_out() {
+    const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+    let server = resplite::Server::builder().no_port().setting("maxmemory", "1").unwrap().start().unwrap();
+    let (mut client, mut other) = (server.client(), server.client());
+    assert!(client.call(["MULTI"]).is_ok());
+    assert_eq!(client.call(["SET", "in", "transaction"]).as_str(), Some("QUEUED"));
+    assert!(other.call(["SET", "a", "1"]).is_ok(), "nothing is used yet");
+    assert_eq!(other.call(["SET", "b", "2"]).as_error(), Some(OOM));
+    assert_eq!(other.call(["GET", "a"]).as_str(), Some("1"));
+    let why = format!("EXECABORT Transaction discarded because of: {OOM}");
+    assert_eq!(client.call(["EXEC"]).as_error(), Some(&*why));
+    assert!(client.call(["MULTI"]).is_ok());
+    assert_eq!(client.call(["GET", "a"]).as_error(), Some(OOM), "queueing takes memory");
+    assert_eq!(client.call(["EXEC"]).as_error(), Some("EXECABORT Transaction discarded because of previous errors."));
+    assert_eq!(other.call(["DEL", "a"]).as_int(), Some(1));
+    assert!(other.call(["SET", "b", "2"]).is_ok());
+}
+
+#[test]
+fn commands_are_counted_when_they_run() {
+    let server = resplite::Server::builder().no_port().start().unwrap();
+    let mut client = server.client();
+    let mut processed = || {
+        let info = client.pipeline([
+            ["MULTI"].as_slice(),
+            &["SET", "a", "1"],
+            &["GET", "a"],
+            &["EXEC"],
+            &["NOSUCH"],
+            &["GET"],
+            &["INFO", "stats"],
+        ]);
+        let text = info[6].as_str().unwrap().to_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("total_commands_processed:").map(str::to_owned));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let before = processed();
+    // MULTI, EXEC with its two commands, and the INFO of the time before.
+    assert_eq!(processed() - before, 5);
+}

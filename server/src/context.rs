@@ -82,6 +82,7 @@ impl<'a> Ctx<'a> {
     pub(crate) fn run(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
         let start = out.checkpoint();
         self.command = command;
+        self.session.ran += 1;
         if let Err(error) = (command.handler)(self, args, out) {
             out.rollback(start);
             out.error(error.as_bytes());

@@ -323,8 +323,9 @@ impl Engine {
             record.set_last_command(sub.unwrap_or(command));
         }
         record.last_active.store(micros / 1000, Ordering::Relaxed);
-        record.commands.fetch_add(prepared.len() as u64, Ordering::Relaxed);
-        self.stats.commands.fetch_add(prepared.len() as u64, Ordering::Relaxed);
+        let ran = std::mem::take(&mut session.ran);
+        session.record.commands.fetch_add(ran, Ordering::Relaxed);
+        self.stats.commands.fetch_add(ran, Ordering::Relaxed);
         within_limit
     }
 
@@ -332,7 +333,7 @@ impl Engine {
     pub(crate) fn execute_one(&self, session: &mut Session, args: Args<'_>, out: &mut Reply) {
         let prepared = self.prepare(args);
         self.execute(session, prepared, args, self.clock.micros(), out);
-        self.stats.commands.fetch_add(1, Ordering::Relaxed);
+        self.stats.commands.fetch_add(std::mem::take(&mut session.ran), Ordering::Relaxed);
     }
 
     #[inline]
@@ -432,8 +433,8 @@ impl Engine {
         if !session.authenticated && !command.flags.has(Flags::NO_AUTH) && !session.settings.requirepass.is_empty() {
             return Err(CommandError::NOAUTH);
         }
-        if command.flags.has(Flags::DENYOOM)
-            && session.settings.maxmemory != 0
+        if session.settings.maxmemory != 0
+            && needs_memory(session, command)
             && self.used_memory() as u64 > session.settings.maxmemory
         {
             return Err(CommandError::OOM);
@@ -502,6 +503,16 @@ impl Engine {
 /// somebody else than the one whose browser sends it, so it must not be run.
 fn is_http(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Whether the command is refused when memory has run out. Queueing takes memory whatever is queued, and EXEC takes what
+/// its commands take.
+fn needs_memory(session: &Session, command: &Command) -> bool {
+    let Some(transaction) = &session.transaction else { return command.flags.has(Flags::DENYOOM) };
+    if command.locks == Locks::Queue {
+        return transaction.queue.iter().any(|(queued, _)| queued.flags.has(Flags::DENYOOM));
+    }
+    !controls_queue(command)
 }
 
 /// Whether the command acts on the queue instead of going into it.

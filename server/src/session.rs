@@ -53,6 +53,8 @@ pub(crate) struct Session {
     pub(crate) reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH: reads leave the access time alone.
     pub(crate) no_touch: bool,
+    /// Commands that have run and are not in the counters yet; those inside EXEC count as well, refused ones do not.
+    pub(crate) ran: u64,
     /// The connection ends after the replies so far were sent.
     pub(crate) closing: bool,
 }
@@ -71,6 +73,7 @@ impl Session {
             watched: Watched::default(),
             reply_mode: ReplyMode::On,
             no_touch: false,
+            ran: 0,
             closing: false,
         }
     }
