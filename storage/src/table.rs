@@ -512,10 +512,12 @@ mod tests {
         }
         let mut rng = Rng::with_seed(1);
         let mut seen = [0u32; 50];
-        for _ in 0..50_000 {
+        let draws = if cfg!(miri) { 100 } else { 50_000 };
+        for _ in 0..draws {
             seen[**table.random(&mut rng).unwrap() as usize] += 1;
         }
-        assert!(seen.iter().all(|count| (800..1200).contains(count)), "{seen:?}");
+        // Few draws say nothing of fairness; under miri it is the reading that is tested.
+        assert!(cfg!(miri) || seen.iter().all(|count| (800..1200).contains(count)), "{seen:?}");
     }
 
     proptest! {
