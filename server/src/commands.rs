@@ -125,6 +125,20 @@ pub(crate) fn counted_keys(args: Args<'_>, at: usize) -> CmdResult<(Args<'_>, us
     }
 }
 
+/// The option LIMIT of SINTERCARD and ZINTERCARD, at `at`; 0, without it, counts to the end.
+pub(crate) fn intersection_limit(args: Args<'_>, at: usize) -> CmdResult<usize> {
+    let (mut limit, mut at) = (0, at);
+    while let Some(word) = args.get(at) {
+        if !is(word, "limit") || at + 1 >= args.len() {
+            return Err(CommandError::SYNTAX);
+        }
+        let given = number::parse_i64(&args[at + 1]).ok_or(CommandError::NEGATIVE_LIMIT)?;
+        limit = usize::try_from(given).map_err(|_| CommandError::NEGATIVE_LIMIT)?;
+        at += 2;
+    }
+    Ok(limit)
+}
+
 /// The first and the last index of a range of `len` elements, negative ones counted from the end; `None` if it is empty.
 pub(crate) fn range(start: i64, stop: i64, len: usize) -> Option<std::ops::Range<usize>> {
     let len = i64::try_from(len).ok()?;
@@ -156,7 +170,6 @@ pub(crate) fn help(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult
 /// The reply for a decimal addition that failed.
 pub(crate) fn float_error(error: FloatError) -> CommandError {
     match error {
-        FloatError::NotFloat => CommandError::NOT_FLOAT,
         FloatError::NotFinite => CommandError::NAN_OR_INFINITY,
         _ => CommandError::NOT_FLOAT,
     }

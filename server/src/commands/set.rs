@@ -1,7 +1,7 @@
 //! The set family: members without order, and what sets have in common.
 
 use super::keys::{ScanOptions, to_scan};
-use super::{Bound, Pick, bounded, is, positive, write_item};
+use super::{Bound, Pick, bounded, intersection_limit, positive, write_item};
 use crate::command::{Command, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -341,16 +341,7 @@ fn sintercard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if count > args.len() - 2 {
         return Err(CommandError::MORE_KEYS_THAN_ARGS);
     }
-    let mut limit = 0;
-    let mut at = 2 + count;
-    while let Some(word) = args.get(at) {
-        if !is(word, "limit") || at + 1 >= args.len() {
-            return Err(CommandError::SYNTAX);
-        }
-        let given = number::parse_i64(&args[at + 1]).ok_or(CommandError::NEGATIVE_LIMIT)?;
-        limit = usize::try_from(given).map_err(|_| CommandError::NEGATIVE_LIMIT)?;
-        at += 2;
-    }
+    let limit = intersection_limit(args, 2 + count)?;
     let sets = ctx.read_all::<Set>(args.slice(2..2 + count).iter())?;
     let present: Vec<&Set> = sets.iter().flatten().copied().collect();
     let shared = if present.len() < sets.len() { 0 } else { Set::intersection_count(&present, limit) };

@@ -2,7 +2,7 @@
 
 use super::keys::{ScanOptions, to_scan};
 use super::list::pop_count;
-use super::{Bound, Pick, bounded, counted_keys, float, int, is, positive, write_item};
+use super::{Bound, Pick, bounded, counted_keys, float, int, intersection_limit, is, positive, write_item};
 use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -916,18 +916,10 @@ const ZINTERCARD: Command = read("zintercard", zintercard)
     .syntax("numkeys key [key ...] [LIMIT limit]");
 
 fn zintercard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let (keys, mut at) = input_keys(ctx, args, 1)?;
+    let (keys, at) = input_keys(ctx, args, 1)?;
     let entries = ctx.entries(keys.iter());
     let sources = sources(&entries)?;
-    let mut limit = 0;
-    while let Some(word) = args.get(at) {
-        if !is(word, "limit") || at + 1 >= args.len() {
-            return Err(CommandError::SYNTAX);
-        }
-        let given = number::parse_i64(&args[at + 1]).ok_or(CommandError::NEGATIVE_LIMIT)?;
-        limit = usize::try_from(given).map_err(|_| CommandError::NEGATIVE_LIMIT)?;
-        at += 2;
-    }
+    let limit = intersection_limit(args, at)?;
     out.int(SortedSet::intersection_count(&sources, limit) as i64);
     Ok(())
 }
