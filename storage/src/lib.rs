@@ -8,6 +8,7 @@ pub mod intset;
 pub mod keyspace;
 pub mod listpack;
 pub mod packed;
+pub mod rdb;
 pub mod shard;
 pub mod table;
 pub mod tree;

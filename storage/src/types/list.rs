@@ -2,7 +2,7 @@
 
 mod quicklist;
 
-use quicklist::Node;
+pub use quicklist::Node;
 pub use resplite_resp::number::parse_i64;
 
 use super::{Item, Limits, OneOf};

@@ -70,6 +70,11 @@ impl Set {
         Intset::new().into()
     }
 
+    /// An empty set that is a table from the start, for what is known to be large.
+    pub fn new_table(limits: &Limits) -> Self {
+        Set { repr: Repr::Table(Box::new(Members::new(limits.hash_seed))) }
+    }
+
     /// Takes a listpack of members from a file; `None` if one comes twice.
     pub fn from_listpack(listpack: Listpack) -> Option<Self> {
         super::keys_differ(listpack.iter(), 1).then_some(Set { repr: Repr::Listpack(listpack) })

@@ -94,6 +94,28 @@ impl SortedSet {
         Some(SortedSet { repr: Repr::Compact(Compact::from_listpack(listpack)?) })
     }
 
+    /// A large set from `len` members in any order; `next` writes each into the empty buffer it is given and returns its
+    /// score, which must not be NaN. `Ok(None)` if a member comes twice. O(n log n).
+    pub fn from_unordered<E>(
+        len: u64,
+        limits: &Limits,
+        mut next: impl FnMut(&mut Vec<u8>) -> Result<f64, E>,
+    ) -> Result<Option<Self>, E> {
+        let (mut builder, mut member, mut is_unique) = (Builder::new(limits), Vec::new(), true);
+        for _ in 0..len {
+            member.clear();
+            let score = next(&mut member)?;
+            builder.add(&member, score, |present, _| {
+                is_unique = false;
+                present
+            });
+            if !is_unique {
+                return Ok(None);
+            }
+        }
+        Ok(Some(SortedSet { repr: Repr::Index(Box::new(builder.finish())) }))
+    }
+
     /// The listpack, if this is the encoding.
     pub fn as_listpack(&self) -> Option<&Listpack> {
         match &self.repr {
