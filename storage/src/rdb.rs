@@ -262,7 +262,7 @@ mod tests {
             b"\xf8\x40\x64\xfd\x10\0\0\0\0\x01a\x01x",
             b"\xf9\x07\0\x01b\xc0\x05",
             b"\xf4\x01\x02\x03",
-            b"\xf7\x81\0\0\0\0\0\0\0\x01\x02\x05\x03\x01\x02\x03abc\x04\0\0\0\0\0\0\0\0\x03\0\0\0\0\0",
+            b"\xf7\x81\0\0\0\0\0\0\0\x01\x02\x05\x05\x03abc\x04\0\0\0\0\0\0\0\0\x03\0\0\0\0\0",
             b"\xf5\x03lib",
             b"\xfc\xff\xff\xff\xff\xff\xff\xff\xff\0\x01c\x01x",
             b"\xfc\xfe\xff\xff\xff\xff\xff\xff\xff\0\x01d\x01x",
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn dumps_are_those_of_redis() {
         let string = |text: &'static [u8]| dump(ValueRef::String(StringRef::Bytes(text)), COMPRESSED);
-        assert_eq!(string(b"hello"), b"\x00\x05hello\x0a\x00\xf1\x87\x85\x4d\x9e\x9e\xc7\x3b".to_vec());
+        assert_eq!(string(b"hello"), b"\x00\x05hello\x0a\x00\x63\x72\xdf\x76\x65\x34\x20\x0a".to_vec());
         let body = |payload: Vec<u8>| payload[..payload.len() - 10].to_vec();
         assert_eq!(body(string(b"-7")), b"\0\xc0\xf9");
         assert_eq!(body(string(b"1000")), b"\0\xc1\xe8\x03");
