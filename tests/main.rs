@@ -7,6 +7,8 @@ mod support;
 mod clients;
 mod commands;
 mod connection;
+mod crash;
+
 mod docs;
 mod embed;
 mod fuzz;

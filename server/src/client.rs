@@ -64,7 +64,13 @@ impl Client {
         if args.is_empty() {
             return reply.error("ERR empty command");
         }
+        let start = reply.checkpoint();
         self.engine.execute_one(&mut self.session, args.as_args(), reply);
+        self.engine.log.throttle();
+        if self.engine.must_wait(&self.session) && self.engine.log.wait_durable(self.session.log_position).is_err() {
+            reply.rollback(start);
+            reply.error(self.engine.log_failed().as_bytes());
+        }
     }
 }
 

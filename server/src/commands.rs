@@ -5,10 +5,12 @@ pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod debug;
+pub(crate) mod dump;
 pub(crate) mod hash;
 pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod persistence;
 pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
@@ -31,6 +33,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     client::COMMANDS,
     keys::COMMANDS,
+    dump::COMMANDS,
     string::COMMANDS,
     hash::COMMANDS,
     list::COMMANDS,
@@ -38,6 +41,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     sorted_set::COMMANDS,
     transaction::COMMANDS,
     server::COMMANDS,
+    persistence::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,
     command::COMMANDS,

@@ -36,6 +36,26 @@ pub enum LogLevel {
     Nothing,
 }
 
+/// When the log is synced to the disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AppendFsync {
+    /// Before the reply to what was written leaves.
+    Always,
+    /// Once a second.
+    EverySecond,
+    /// When the operating system likes.
+    No,
+}
+
+/// A point of `save`: a snapshot is due once so many changes are so old.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SavePoint {
+    /// Seconds since the last snapshot.
+    pub seconds: u64,
+    /// Changes since the last snapshot.
+    pub changes: u64,
+}
+
 /// Who may use DEBUG.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DebugAccess {
@@ -75,8 +95,41 @@ pub struct Settings {
     pub io_threads: usize,
     /// Password of the default user, or empty.
     pub requirepass: String,
-    /// Directory in which relative file names are looked up, as an absolute path; empty is the current directory.
+    /// Directory of the data and of relative file names, as an absolute path. Empty is the current directory, and says that
+    /// nothing is kept unless `appendonly` or `save` ask for it.
     pub dir: String,
+    /// Name of the snapshot file in `dir`.
+    pub dbfilename: String,
+    /// When snapshots are due; none by default.
+    pub save: Vec<SavePoint>,
+    /// Whether changes are logged; `None`, the default, is yes if there is a `dir`.
+    pub appendonly: Option<bool>,
+    /// When the log is synced.
+    pub appendfsync: AppendFsync,
+    /// First part of the names of the log's files.
+    pub appendfilename: String,
+    /// Directory of the log's files, in `dir`.
+    pub appenddirname: String,
+    /// Whether a rewritten log begins with a snapshot in the RDB format instead of commands.
+    pub aof_use_rdb_preamble: bool,
+    /// Whether a log that ends in the middle of a command is cut and loaded, or refused.
+    pub aof_load_truncated: bool,
+    /// Growth of the log, in percent of its size after the last rewrite, at which it is rewritten; 0 is never.
+    pub auto_aof_rewrite_percentage: u64,
+    /// Bytes below which the log is not rewritten by itself.
+    pub auto_aof_rewrite_min_size: u64,
+    /// Leaves syncing the log out while a snapshot or a rewrite is being written.
+    pub no_appendfsync_on_rewrite: bool,
+    /// Whether long strings in snapshots are compressed.
+    pub rdbcompression: bool,
+    /// Whether snapshots carry a checksum.
+    pub rdbchecksum: bool,
+    /// Whether writes are refused after a snapshot of `save` has failed.
+    pub stop_writes_on_bgsave_error: bool,
+    /// Whether a snapshot is synced every few megabytes instead of once at its end.
+    pub rdb_save_incremental_fsync: bool,
+    /// As `rdb_save_incremental_fsync`, for the rewriting of the log.
+    pub aof_rewrite_incremental_fsync: bool,
     /// Log file, or empty for standard output.
     pub logfile: String,
     /// What is logged.
@@ -117,6 +170,22 @@ impl Default for Settings {
             io_threads: 0,
             requirepass: String::new(),
             dir: String::new(),
+            dbfilename: "dump.rdb".into(),
+            save: Vec::new(),
+            appendonly: None,
+            appendfsync: AppendFsync::EverySecond,
+            appendfilename: "appendonly.aof".into(),
+            appenddirname: "appendonlydir".into(),
+            aof_use_rdb_preamble: true,
+            aof_load_truncated: true,
+            auto_aof_rewrite_percentage: 100,
+            auto_aof_rewrite_min_size: 64 << 20,
+            no_appendfsync_on_rewrite: false,
+            rdbcompression: true,
+            rdbchecksum: true,
+            stop_writes_on_bgsave_error: true,
+            rdb_save_incremental_fsync: true,
+            aof_rewrite_incremental_fsync: true,
             logfile: String::new(),
             loglevel: LogLevel::Notice,
             maxmemory: 0,
@@ -143,7 +212,13 @@ impl Settings {
     /// The name is unknown or a word is not one of its values; nothing has changed then.
     pub fn apply(&mut self, name: &str, words: &[&str]) -> Result<(), String> {
         let setting = table::find(name).ok_or("Bad directive or wrong number of arguments")?;
-        setting.set(self, words)
+        let before = self.save.clone();
+        setting.set(self, words)?;
+        if setting.name == "save" && !self.save.is_empty() {
+            // Each line adds a point; CONFIG SET replaces them all.
+            self.save.splice(0..0, before);
+        }
+        Ok(())
     }
 
     /// The value of a setting as CONFIG GET shows it; `None` if there is no such setting.
@@ -180,6 +255,21 @@ impl Settings {
     /// Where a file that a setting names lies: relative names are meant relative to `dir`.
     pub fn path(&self, name: &str) -> PathBuf {
         Path::new(&self.dir).join(name)
+    }
+
+    /// Whether changes are logged.
+    pub fn keeps_log(&self) -> bool {
+        self.appendonly.unwrap_or(!self.dir.is_empty())
+    }
+
+    /// Whether a server with these settings looks for data when it starts.
+    pub(crate) fn has_data(&self) -> bool {
+        !self.dir.is_empty() || self.writes_data()
+    }
+
+    /// Whether a server with these settings writes data by itself.
+    pub(crate) fn writes_data(&self) -> bool {
+        self.keeps_log() || !self.save.is_empty()
     }
 
     /// The idle time after which a client is disconnected, if any.

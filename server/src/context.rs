@@ -3,7 +3,7 @@
 //! The write path keeps its own books. A handler changes a value only inside `update` or `upsert`; watchers, byte
 //! counts, deadlines and the removal of emptied collections follow from what the closure returns.
 
-use crate::command::Command;
+use crate::command::{Command, Flags};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
@@ -61,6 +61,10 @@ pub(crate) struct Ctx<'a> {
     pub(crate) command: &'static Command,
     locked: Locked<'a>,
     micros: u64,
+    /// Keys with a deadline up to this are gone.
+    horizon: Millis,
+    /// Whether there is a log that hears of changes.
+    is_logged: bool,
     /// Hashes of the keys that the locks were chosen by.
     hashes: KeyHashes,
 }
@@ -74,7 +78,10 @@ impl<'a> Ctx<'a> {
         micros: u64,
         hashes: KeyHashes,
     ) -> Self {
-        Ctx { engine, session, command, locked, micros, hashes }
+        // While a log is replayed nothing expires: it says itself what went, and when.
+        let horizon = if session.is_replay { 0 } else { micros / 1000 };
+        let is_logged = engine.log.is_open() && !session.is_replay;
+        Ctx { engine, session, command, locked, micros, horizon, is_logged, hashes }
     }
 
     /// Runs a handler; a failed one leaves nothing of its reply behind but the error.
@@ -83,17 +90,86 @@ impl<'a> Ctx<'a> {
         let start = out.checkpoint();
         self.command = command;
         self.session.ran += 1;
+        let is_logged = self.is_logged && command.flags.has(Flags::WRITE);
+        let before = if is_logged { self.locked.dirty() } else { 0 };
         if let Err(error) = (command.handler)(self, args, out) {
             out.rollback(start);
             out.error(error.as_bytes());
             self.engine.stats.count_error(error.as_bytes());
         }
+        if is_logged {
+            self.note(args, before);
+        }
+    }
+
+    /// Notes for the log what the running command did.
+    #[inline]
+    fn note(&mut self, args: Args<'_>, before: u64) {
+        let is_rewritten = std::mem::take(&mut self.session.journal.is_rewritten);
+        let is_forced = std::mem::take(&mut self.session.journal.is_forced);
+        if !is_rewritten && (is_forced || self.locked.dirty() != before) {
+            self.note_expired();
+            self.session.journal.command(self.session.db, args);
+        }
+    }
+
+    /// Notes for the log which keys have expired.
+    #[inline]
+    fn note_expired(&mut self) {
+        for shard in self.locked.shards().filter(|shard| shard.has_expired()) {
+            for (db, key) in shard.take_expired() {
+                self.session.journal.effect(db, &[b"DEL", &key]);
+            }
+        }
+    }
+
+    /// Hands the records of the command to the log, while its shards are still locked: the log's order is the order of
+    /// execution.
+    #[inline]
+    pub(crate) fn publish(&mut self) {
+        if !self.is_logged {
+            return;
+        }
+        self.note_expired();
+        if !self.session.journal.is_empty() {
+            let log = &self.engine.log;
+            let position = self.session.journal.publish(|first, last, bytes| log.append(first, last, bytes));
+            self.locked.shards().for_each(|shard| shard.set_log_position(position));
+        }
+        let seen = self.locked.shards().map(|shard| shard.log_position()).max();
+        self.session.log_position = self.session.log_position.max(seen.unwrap_or(0));
+    }
+
+    /// Whether handlers whose effect depends on chance, or is relative, have to say what it was.
+    #[inline]
+    pub(crate) fn is_logged(&self) -> bool {
+        self.is_logged
+    }
+
+    /// Has the log say this instead of the command as it was sent; may be called several times.
+    pub(crate) fn log(&mut self, args: &[&[u8]]) {
+        if self.is_logged {
+            self.note_expired();
+            self.session.journal.is_rewritten = true;
+            self.session.journal.effect(self.session.db, args);
+        }
+    }
+
+    /// Has the running command logged even if it changes no key.
+    pub(crate) fn log_always(&mut self) {
+        self.session.journal.is_forced = self.is_logged;
     }
 
     /// Milliseconds since the epoch, the same for the whole command and for all of EXEC.
     #[inline]
     pub(crate) fn now(&self) -> Millis {
         self.micros / 1000
+    }
+
+    /// Keys with a deadline up to this time are gone: now, or never while a log is replayed.
+    #[inline]
+    pub(crate) fn horizon(&self) -> Millis {
+        self.horizon
     }
 
     /// Microseconds since the epoch.
@@ -156,14 +232,14 @@ impl<'a> Ctx<'a> {
     /// The entry of a key, whatever its type; counts as a read.
     #[inline]
     pub(crate) fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
-        let (at, now) = (self.at(key), self.now());
+        let (at, now) = (self.at(key), self.horizon());
         let access = (!self.session.no_touch).then(|| self.access());
         self.shard(at).read(at, now, access)
     }
 
     /// The entry of a key without counting a read or noting a use.
     pub(crate) fn peek(&mut self, key: &[u8]) -> Option<&Entry> {
-        let (at, now) = (self.at(key), self.now());
+        let (at, now) = (self.at(key), self.horizon());
         self.shard(at).peek(at, now)
     }
 
@@ -226,7 +302,7 @@ impl<'a> Ctx<'a> {
         key: &[u8],
         edit: impl FnOnce(&mut T) -> Edit<R>,
     ) -> CmdResult<Option<R>> {
-        let (at, now, access) = (self.at(key), self.now(), self.access());
+        let (at, now, access) = (self.at(key), self.horizon(), self.access());
         self.shard(at).update(at, now, |entry| edit_as(entry, access, edit)).transpose()
     }
 
@@ -237,7 +313,7 @@ impl<'a> Ctx<'a> {
         key: &[u8],
         edit: impl FnOnce(&mut T) -> Edit<R>,
     ) -> CmdResult<R> {
-        let (at, now, access) = (self.at(key), self.now(), self.access());
+        let (at, now, access) = (self.at(key), self.horizon(), self.access());
         let mut edit = Some(edit);
         let shard = self.shard(at);
         let updated = shard.update(at, now, |entry| match edit.take() {
@@ -253,7 +329,7 @@ impl<'a> Ctx<'a> {
 
     /// Changes a string's bytes in place; `None` if there is no such key.
     pub(crate) fn edit_string<R>(&mut self, key: &[u8], edit: impl FnOnce(&mut Vec<u8>) -> R) -> CmdResult<Option<R>> {
-        let (at, now, access) = (self.at(key), self.now(), self.access());
+        let (at, now, access) = (self.at(key), self.horizon(), self.access());
         self.shard(at)
             .update(at, now, |entry| {
                 entry.set_access(access);
@@ -267,7 +343,7 @@ impl<'a> Ctx<'a> {
 
     /// Changes an existing entry of any type.
     pub(crate) fn update_entry<R>(&mut self, key: &[u8], edit: impl FnOnce(&mut Entry) -> Edit<R>) -> Option<R> {
-        let (at, now) = (self.at(key), self.now());
+        let (at, now) = (self.at(key), self.horizon());
         self.shard(at).update(at, now, edit)
     }
 
@@ -284,17 +360,29 @@ impl<'a> Ctx<'a> {
     /// Sets a string as it is.
     #[inline]
     pub(crate) fn set_string(&mut self, key: &[u8], value: NewString<'_>, expiry: Expiry) {
-        let (at, now, access) = (self.at(key), self.now(), self.access());
+        let (at, now, access) = (self.at(key), self.horizon(), self.access());
         let shard = self.shard(at);
         if let Expiry::At(deadline) = expiry
             && deadline <= now
         {
             // A deadline in the past removes the key at once.
-            shard.remove(at, now);
+            let removed = shard.remove(at, now).is_some();
+            if removed {
+                self.log(&[b"DEL", key]);
+            }
             return;
         }
         shard.purge(at, now);
         shard.set_string(at, value, expiry, access);
+        if let (Expiry::At(deadline), true) = (expiry, self.is_logged) {
+            let (text, mut buffer) = (deadline.to_string(), itoa::Buffer::new());
+            let value = match value {
+                NewString::Int(number) => buffer.format(number).as_bytes(),
+                NewString::Bytes(bytes) => bytes,
+                NewString::Shared(bytes) => bytes,
+            };
+            self.log(&[b"SET", key, value, b"PXAT", text.as_bytes()]);
+        }
     }
 
     /// Stores the result of an operation under `key`, without a deadline; an empty one removes the key.
@@ -310,7 +398,7 @@ impl<'a> Ctx<'a> {
 
     /// Sets a value of any type with its deadline, whatever was there before.
     pub(crate) fn put(&mut self, key: &[u8], value: Value, deadline: Option<Millis>) {
-        let (at, now, access) = (self.at(key), self.now(), self.access());
+        let (at, now, access) = (self.at(key), self.horizon(), self.access());
         let shard = self.shard(at);
         shard.purge(at, now);
         shard.put(at, value, deadline, access);
@@ -318,17 +406,35 @@ impl<'a> Ctx<'a> {
 
     /// Removes a key; returns what was there.
     pub(crate) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
-        let (at, now) = (self.at(key), self.now());
+        let (at, now) = (self.at(key), self.horizon());
         self.shard(at).remove(at, now)
+    }
+
+    /// Has a key look as if it had last been used so many seconds ago.
+    pub(crate) fn set_idle(&mut self, key: &[u8], seconds: u64) {
+        let access = ((self.micros / 1_000_000).saturating_sub(seconds)) as u32 & 0x00ff_ffff;
+        self.update_entry(key, |entry| Edit::unchanged(entry.set_access(access)));
     }
 
     /// Sets or removes a deadline; a past one removes the key. Returns whether the key existed.
     pub(crate) fn set_deadline(&mut self, key: &[u8], deadline: Option<Millis>) -> bool {
-        let (at, now) = (self.at(key), self.now());
-        match deadline {
-            Some(deadline) if deadline <= now => self.shard(at).remove(at, now).is_some(),
+        let (at, now) = (self.at(key), self.horizon());
+        let existed = match deadline {
+            Some(deadline) if deadline <= now => {
+                let existed = self.shard(at).remove(at, now).is_some();
+                if existed {
+                    self.log(&[b"DEL", key]);
+                }
+                return existed;
+            }
             _ => self.shard(at).set_deadline(at, now, deadline),
+        };
+        match deadline {
+            Some(deadline) if existed => self.log(&[b"PEXPIREAT", key, deadline.to_string().as_bytes()]),
+            None if existed => self.log(&[b"PERSIST", key]),
+            _ => {}
         }
+        existed
     }
 }
 

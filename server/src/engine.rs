@@ -1,18 +1,22 @@
 //! One server's shared state, and the one door through which every command enters it, whoever sends it.
 
 use crate::command::{self, Command, Flags, Locks};
-use crate::config::Settings;
+use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
 use crate::error::CommandError;
+use crate::journal::Journal;
+use crate::persistence::{LOADING, Persistence, SAVE_FAILED};
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
 use parking_lot::RwLock;
 use resplite_resp::reply::{Checkpoint, Reply};
 use resplite_resp::request::{Args, Batch};
-use resplite_storage::clock::Clock;
+use resplite_storage::aof::Log;
+use resplite_storage::clock::{Clock, Millis};
+use resplite_storage::disk::Disk;
 use resplite_storage::keyspace::{Keyspace, KeyspaceOptions, Locked, ShardSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Counters for INFO and CONFIG RESETSTAT.
 #[derive(Default)]
@@ -112,8 +116,12 @@ pub(crate) type SettingsHook = Box<dyn Fn(&Settings) + Send + Sync>;
 
 /// What a server is, without its sockets.
 pub(crate) struct Engine {
+    /// Itself, for threads that it starts.
+    pub(crate) me: Weak<Engine>,
     pub(crate) keyspace: Keyspace,
     pub(crate) clock: Clock,
+    pub(crate) log: Arc<Log>,
+    pub(crate) persistence: Persistence,
     pub(crate) registry: Registry,
     pub(crate) stats: Stats,
     settings: RwLock<Arc<Settings>>,
@@ -148,16 +156,20 @@ pub(crate) struct BatchScratch {
 }
 
 impl Engine {
-    pub(crate) fn new(settings: Settings, clock: Clock, workers: usize, seed: u64) -> Self {
+    pub(crate) fn new(settings: Settings, clock: Clock, workers: usize, seed: u64, disk: Arc<dyn Disk>) -> Arc<Self> {
         let mut chance = fastrand::Rng::with_seed(seed);
         let mut settings = settings;
         settings.types.hash_seed = chance.u64(..);
         let shards = if workers == 1 { 1 } else { 16 * workers };
         let keyspace = Keyspace::new(KeyspaceOptions { shards, databases: settings.databases, seed: chance.u64(..) });
         let run_id = (0..40).map(|_| char::from_digit(chance.u32(..16), 16).unwrap_or('0')).collect();
-        Engine {
+        let started = clock.micros();
+        Arc::new_cyclic(|me| Engine {
+            me: me.clone(),
             keyspace,
-            started: clock.micros(),
+            log: Arc::new(Log::new(disk.clone())),
+            persistence: Persistence::new(disk, started),
+            started,
             clock,
             registry: Registry::default(),
             stats: Stats::default(),
@@ -172,7 +184,7 @@ impl Engine {
             freer: parking_lot::Mutex::new(None),
             stop: AtomicBool::new(false),
             on_stop: std::sync::OnceLock::new(),
-        }
+        })
     }
 
     /// The settings as they are now, and their version.
@@ -239,6 +251,21 @@ impl Engine {
             locked.shard(at.hash).unwatch(at, &watched.watcher);
         }
         session.record.watching.store(0, Ordering::Relaxed);
+    }
+
+    /// Removes keys whose time has come, at most about `most`; the log hears of each.
+    pub(crate) fn expire(&self, now: Millis, most: usize) {
+        self.keyspace.expire_some(now, most, |shard| {
+            if !shard.has_expired() {
+                return;
+            }
+            let mut journal = Journal::default();
+            for (db, key) in shard.take_expired() {
+                journal.effect(db, &[b"DEL", &key]);
+            }
+            let position = journal.publish(|first, last, bytes| self.log.append(first, last, bytes));
+            shard.set_log_position(position);
+        });
     }
 
     /// Bytes of data and tables.
@@ -326,7 +353,23 @@ impl Engine {
         let ran = std::mem::take(&mut session.ran);
         session.record.commands.fetch_add(ran, Ordering::Relaxed);
         self.stats.commands.fetch_add(ran, Ordering::Relaxed);
+        self.log.throttle();
         within_limit
+    }
+
+    /// Whether replies of this session have to wait until the log is durable. After the log has failed nothing waits:
+    /// what can be read can be read.
+    #[inline]
+    pub(crate) fn must_wait(&self, session: &Session) -> bool {
+        session.settings.appendfsync == AppendFsync::Always
+            && self.log.is_open()
+            && session.log_position > self.log.durable()
+            && !self.log.has_failed()
+    }
+
+    /// The error for what the log could not keep.
+    pub(crate) fn log_failed(&self) -> CommandError {
+        CommandError::log_failed(&self.log.failure().unwrap_or_default())
     }
 
     /// Runs one command that did not come in a batch.
@@ -390,6 +433,7 @@ impl Engine {
                 let locked = self.lock(session, command, args, &mut hashes);
                 let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
                 ctx.run(command, args, out);
+                ctx.publish();
             }
             Err(error) => {
                 if let Some(transaction) = &mut session.transaction {
@@ -433,6 +477,10 @@ impl Engine {
         if !session.authenticated && !command.flags.has(Flags::NO_AUTH) && !session.settings.requirepass.is_empty() {
             return Err(CommandError::NOAUTH);
         }
+        let trouble = self.persistence.trouble();
+        if trouble != 0 || self.log.has_failed() {
+            self.admit_in_trouble(session, command, trouble)?;
+        }
         if session.settings.maxmemory != 0
             && needs_memory(session, command)
             && self.used_memory() as u64 > session.settings.maxmemory
@@ -443,6 +491,36 @@ impl Engine {
             return Err(CommandError::NOT_IN_TRANSACTION);
         }
         Ok(command)
+    }
+
+    /// Whether the command may run while data is being loaded, or cannot be kept.
+    fn admit_in_trouble(&self, session: &Session, command: &Command, trouble: u8) -> Result<(), CommandError> {
+        if session.is_replay {
+            return Ok(());
+        }
+        if trouble & LOADING != 0 && !command.flags.has(Flags::LOADING) {
+            return Err(CommandError::LOADING);
+        }
+        let writes = match &session.transaction {
+            Some(transaction) if command.locks == Locks::Queue => {
+                transaction.queue.iter().any(|(queued, _)| queued.flags.has(Flags::WRITE))
+            }
+            _ => command.flags.has(Flags::WRITE),
+        };
+        // PING as well: it is what asks whether a server is well.
+        if !writes && command.name != "ping" {
+            return Ok(());
+        }
+        if trouble & SAVE_FAILED != 0
+            && session.settings.stop_writes_on_bgsave_error
+            && !session.settings.save.is_empty()
+        {
+            return Err(CommandError::SAVE_FAILED);
+        }
+        if self.log.has_failed() {
+            return Err(self.log_failed());
+        }
+        Ok(())
     }
 
     fn enqueue(&self, session: &mut Session, command: &'static Command, args: Args<'_>) {

@@ -80,6 +80,17 @@ texts! {
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     NO_DEBUG = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    LOADING = "LOADING Redis is loading the dataset in memory";
+    SAVE_FAILED = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    SAVE_IN_PROGRESS = "ERR Background save already in progress";
+    REWRITE_IN_PROGRESS = "ERR Background append only file rewriting already in progress";
+    SAVE_WHILE_REWRITING = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+    BUSY_KEY = "BUSYKEY Target key name already exists.";
+    BAD_PAYLOAD = "ERR DUMP payload version or checksum are wrong";
+    BAD_FORMAT = "ERR Bad data format";
+    INVALID_TTL = "ERR Invalid TTL value, must be >= 0";
+    INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0";
+    INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 
@@ -129,6 +140,11 @@ impl CommandError {
     pub(crate) fn exec_rejected(&self) -> Self {
         let why = self.0.strip_prefix(b"ERR ").unwrap_or(&self.0);
         CommandError(Cow::Owned([b"EXECABORT Transaction discarded because of: ", why].concat()))
+    }
+
+    /// A write that the log cannot keep.
+    pub(crate) fn log_failed(reason: &str) -> Self {
+        Self::text(format!("MISCONF Errors writing to the AOF file: {reason}"))
     }
 
     /// An operation on several sorted sets without any.

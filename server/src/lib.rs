@@ -7,7 +7,9 @@ pub mod config;
 mod context;
 mod engine;
 mod error;
+mod journal;
 mod net;
+mod persistence;
 mod registry;
 mod server;
 mod session;
@@ -15,6 +17,7 @@ mod usage;
 
 pub use client::Client;
 pub use resplite_resp::value::Value;
+pub use resplite_storage::disk;
 pub use server::{Server, ServerBuilder};
 
 /// The version of Redis whose commands and replies this server has.

@@ -62,7 +62,9 @@ fn serve(mut settings: Settings) -> Result<(), String> {
         .map_err(|error| cannot_start(&error, &settings))?;
     process::on_signal(server.stop_handle()).map_err(|error| format!("Cannot handle signals: {error}"))?;
     let pid_file = PidFile::write(&settings);
-    log::info!("Nothing is kept on disk: all data is in memory and goes with this process");
+    if !settings.keeps_log() && settings.save.is_empty() {
+        log::info!("Nothing is kept on disk: all data is in memory and goes with this process");
+    }
     announce(&server, &settings);
     if let Some(parent) = parent {
         parent.release();

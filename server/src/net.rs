@@ -228,7 +228,7 @@ async fn expire_when_due(engine: Arc<Engine>) {
         };
         let now = engine.clock.millis();
         if next <= now {
-            engine.keyspace.expire_some(now, SWEEP);
+            engine.expire(now, SWEEP);
             tokio::task::yield_now().await;
             continue;
         }

@@ -5,12 +5,14 @@ use crate::config::Settings;
 use crate::engine::{Engine, SettingsHook};
 use crate::net::Network;
 use resplite_storage::clock::Clock;
+use resplite_storage::disk::{Disk, RealDisk};
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A running server. Dropping it closes its connections, ends its threads and forgets its data.
+/// A running server. Dropping it closes its connections, ends its threads and writes out what is kept on disk.
 ///
 /// Several servers live in one process without sharing anything.
 pub struct Server {
@@ -24,6 +26,7 @@ pub struct ServerBuilder {
     clock: Clock,
     seed: Option<u64>,
     on_settings: Option<SettingsHook>,
+    disk: Arc<dyn Disk>,
 }
 
 impl Server {
@@ -36,7 +39,7 @@ impl Server {
     /// ```
     pub fn builder() -> ServerBuilder {
         let settings = Settings { port: Some(0), bind: vec!["127.0.0.1".into()], io_threads: 1, ..Settings::default() };
-        ServerBuilder { settings, clock: Clock::real(), seed: None, on_settings: None }
+        ServerBuilder { settings, clock: Clock::real(), seed: None, on_settings: None, disk: Arc::new(RealDisk) }
     }
 
     /// The first TCP address that the server listens on, if it has a port.
@@ -72,11 +75,11 @@ impl Server {
         if !self.engine.clock.advance(by) {
             return false;
         }
-        self.engine.keyspace.expire_due(self.engine.clock.millis());
+        self.engine.expire(self.engine.clock.millis(), usize::MAX);
         true
     }
 
-    /// Waits until the server is told to stop, by SHUTDOWN or by [`Server::stop_handle`].
+    /// Waits until the server is told to stop, by SHUTDOWN or by [`Server::stop_handle`], and has written its data out.
     pub fn wait(mut self) {
         self.network.wait();
     }
@@ -85,6 +88,13 @@ impl Server {
     pub fn stop_handle(&self) -> impl Fn() + Send + Sync + 'static {
         let engine = self.engine.clone();
         move || engine.stop()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.network.stop();
+        self.engine.close_persistence();
     }
 }
 
@@ -110,6 +120,32 @@ impl ServerBuilder {
     /// Listens on a Unix socket as well.
     pub fn unix_socket(mut self, path: impl Into<String>) -> Self {
         self.settings.unixsocket = path.into();
+        self
+    }
+
+    /// Keeps the data in this directory: what it holds is loaded, and every change is logged and synced once a second, so
+    /// that it is there again after a restart. The directory must exist, and nobody else may keep data there.
+    ///
+    /// Whatever else redis.conf can say about `save`, `appendonly` and `appendfsync` can be said by
+    /// [`ServerBuilder::setting`].
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// let builder = || resplite::Server::builder().no_port().dir(directory.path());
+    /// builder().start()?.client().call(["SET", "greeting", "hello"]);
+    /// let server = builder().start()?;
+    /// assert_eq!(server.client().call(["GET", "greeting"]).as_str(), Some("hello"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn dir(mut self, directory: impl AsRef<Path>) -> Self {
+        let absolute = std::path::absolute(&directory).unwrap_or_else(|_| directory.as_ref().to_owned());
+        self.settings.dir = absolute.to_string_lossy().into_owned();
+        self
+    }
+
+    /// Uses another disk than the machine's: one that fails on purpose, in tests.
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
         self
     }
 
@@ -174,12 +210,16 @@ impl ServerBuilder {
             Some(seed) => seed,
             None => getrandom::u64().map_err(io::Error::other)?,
         };
-        let engine = Arc::new(Engine::new(self.settings, self.clock, workers, seed));
+        let engine = Engine::new(self.settings, self.clock, workers, seed, self.disk);
         if let Some(hook) = self.on_settings {
             engine.on_settings(hook);
         }
+        engine.expect_data();
         let network = Network::start(engine.clone())?;
         engine.on_stop(network.stopper());
-        Ok(Server { network, engine })
+        // From here on a drop ends what has been started.
+        let server = Server { network, engine };
+        server.engine.open_persistence()?;
+        Ok(server)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::command::Command;
 use crate::config::Settings;
+use crate::journal::Journal;
 use crate::registry::ClientRecord;
 use resplite_resp::reply::Protocol;
 use resplite_resp::request::OwnedArgs;
@@ -55,6 +56,12 @@ pub(crate) struct Session {
     pub(crate) no_touch: bool,
     /// Commands that have run and are not in the counters yet; those inside EXEC count as well, refused ones do not.
     pub(crate) ran: u64,
+    /// Records of the running command, on their way to the log.
+    pub(crate) journal: Journal,
+    /// Where the log must be durable before replies may leave, under `appendfsync always`.
+    pub(crate) log_position: u64,
+    /// This session runs what a log holds: nothing expires, nothing is refused, nothing is logged again.
+    pub(crate) is_replay: bool,
     /// The connection ends after the replies so far were sent.
     pub(crate) closing: bool,
 }
@@ -74,6 +81,9 @@ impl Session {
             reply_mode: ReplyMode::On,
             no_touch: false,
             ran: 0,
+            journal: Journal::default(),
+            log_position: 0,
+            is_replay: false,
             closing: false,
         }
     }

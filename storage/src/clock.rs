@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch, the unit of every deadline.
 pub type Millis = u64;
@@ -60,6 +60,23 @@ fn as_micros(duration: Duration) -> u64 {
 #[allow(clippy::disallowed_methods, reason = "this is the clock")]
 fn system_micros() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, as_micros)
+}
+
+/// Real time that passes, for the pace of work that no data depends on: how often a disk is synced.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts at zero.
+    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn start() -> Self {
+        Stopwatch(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 #[cfg(test)]

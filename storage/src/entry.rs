@@ -25,6 +25,8 @@ const HAS_DEADLINE: u8 = 0x10;
 const BOXED_KEY: u8 = 0x20;
 /// The string was changed in place: Redis shows it as raw whatever its length.
 const EDITED: u8 = 0x40;
+/// Which of two epochs of snapshots the entry is in; see `snapshot.rs`.
+const EPOCH: u8 = 0x80;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -434,6 +436,21 @@ impl Entry {
             let [a, b, c, _] = access.to_le_bytes();
             let header = EntryHeader { access: [a, b, c], ..*self.0.header() };
             self.0.set_header(header);
+        }
+    }
+
+    /// The epoch of snapshots that the entry is in.
+    #[inline]
+    pub(crate) fn epoch(&self) -> bool {
+        self.0.header().bits & EPOCH != 0
+    }
+
+    /// Puts the entry into an epoch. Every value written over the old one begins in the first.
+    #[inline]
+    pub(crate) fn set_epoch(&mut self, epoch: bool) {
+        if self.epoch() != epoch {
+            let header = *self.0.header();
+            self.0.set_header(EntryHeader { bits: header.bits ^ EPOCH, ..header });
         }
     }
 

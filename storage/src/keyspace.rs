@@ -179,6 +179,11 @@ impl Keyspace {
         }
     }
 
+    /// Calls `look` with one shard.
+    pub fn with_shard<R>(&self, shard: usize, look: impl FnOnce(&mut Shard) -> R) -> R {
+        look(&mut self.slots[shard].0.lock())
+    }
+
     /// Sum of all shards' counters.
     pub fn stats(&self) -> ShardStats {
         let mut sum = ShardStats::default();
@@ -213,13 +218,15 @@ impl Keyspace {
     }
 
     /// Removes everything that is due, holding no shard for more than a few dozen keys at a time.
-    pub fn expire_due(&self, now: Millis) {
-        self.expire_some(now, usize::MAX);
+    ///
+    /// `after` gets each shard while it is still locked, to look after [`Shard::take_expired`].
+    pub fn expire_due(&self, now: Millis, after: impl FnMut(&mut Shard)) {
+        self.expire_some(now, usize::MAX, after);
     }
 
     /// As [`Keyspace::expire_due`], but no more than `most` keys; what is left is due at once in
     /// [`Keyspace::next_deadline`], so that a thread with other duties can see to them in between.
-    pub fn expire_some(&self, now: Millis, most: usize) {
+    pub fn expire_some(&self, now: Millis, most: usize, mut after: impl FnMut(&mut Shard)) {
         if !self.active_expire.load(Ordering::Acquire) {
             return;
         }
@@ -231,6 +238,7 @@ impl Keyspace {
                 let mut shard = slot.0.lock();
                 let asked = left.min(SWEEP);
                 let gone = shard.expire_due(now, asked);
+                after(&mut shard);
                 left -= gone;
                 if gone < asked || left == 0 {
                     if let Some(next) = shard.next_deadline() {
@@ -285,6 +293,12 @@ impl<'a> Locked<'a> {
     /// All locked shards.
     pub fn shards(&mut self) -> impl Iterator<Item = &mut Shard> {
         self.guards.iter_mut().map(|(_, guard)| &mut **guard)
+    }
+
+    /// Changes of keys in the locked shards since the start.
+    #[inline]
+    pub fn dirty(&self) -> u64 {
+        self.guards.iter().map(|(_, guard)| guard.dirty()).sum()
     }
 
     /// Whether every shard is locked.
@@ -359,14 +373,14 @@ mod tests {
         set(&keyspace, "stays", Expiry::Never);
         assert_eq!((keyspace.next_deadline(), rings.load(Ordering::Relaxed)), (Some(100), 1));
         assert!(exists(&keyspace, "key50", 149) && !exists(&keyspace, "key50", 150));
-        keyspace.expire_some(249, 100);
+        keyspace.expire_some(249, 100, |_| {});
         assert!(keyspace.next_deadline().is_some_and(|next| next <= 249), "what is left is due at once");
-        keyspace.expire_due(249);
+        keyspace.expire_due(249, |_| {});
         let mut locked = keyspace.lock(&ShardSet::All);
         assert_eq!(locked.len(0), 51);
         drop(locked);
         assert_eq!((keyspace.next_deadline(), keyspace.stats().expired), (Some(250), 150));
-        keyspace.expire_due(1000);
+        keyspace.expire_due(1000, |_| {});
         assert_eq!((keyspace.next_deadline(), keyspace.lock(&ShardSet::All).len(0)), (None, 1));
     }
 

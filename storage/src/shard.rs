@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::deadlines::Deadlines;
 use crate::entry::{Collection, Entry, Text, Value};
 use crate::keyspace::{Alarm, Hasher};
+use crate::snapshot::{Large, Output, Progress, Step};
 use crate::table::Table;
 use bytes::Bytes;
 use fastrand::Rng;
@@ -109,6 +110,10 @@ pub struct Db {
     table: Table<Entry>,
     deadlines: Deadlines,
     watchers: HashMap<Box<[u8]>, Vec<Arc<Watcher>>>,
+    /// The database's number when the snapshot on its way was begun.
+    number: usize,
+    /// Where the snapshot's walk is; `None` when it has been everywhere.
+    cursor: Option<u64>,
 }
 
 impl Db {
@@ -136,6 +141,50 @@ impl Db {
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.table.iter()
     }
+
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    pub(crate) fn is_walked(&self) -> bool {
+        self.cursor.is_none()
+    }
+
+    pub(crate) fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut Entry> {
+        self.table.find_mut(hash, |entry| entry.key() == key)
+    }
+
+    /// Saves what is of an older epoch in the next bucket; returns how many entries were there.
+    pub(crate) fn walk(&mut self, epoch: bool, progress: &mut Progress) -> usize {
+        let number = self.number;
+        self.visit_bucket(|entry| {
+            if entry.epoch() != epoch {
+                entry.set_epoch(epoch);
+                progress.save(number, entry);
+            }
+        })
+    }
+
+    /// As [`Db::walk`], for a database that has been taken out of its shard: nobody waits for it.
+    pub(crate) fn walk_alone(&mut self, epoch: bool, progress: &mut Progress) -> usize {
+        let number = self.number;
+        self.visit_bucket(|entry| {
+            if entry.epoch() != epoch {
+                progress.save_whole(number, entry);
+            }
+        })
+    }
+
+    fn visit_bucket(&mut self, mut visit: impl FnMut(&mut Entry)) -> usize {
+        let Some(cursor) = self.cursor else { return 0 };
+        let mut seen = 0;
+        let next = self.table.scan_mut(cursor, |entry| {
+            seen += 1;
+            visit(entry);
+        });
+        self.cursor = (next != 0).then_some(next);
+        seen
+    }
 }
 
 /// A shard of the keyspace; see the file's head.
@@ -146,12 +195,32 @@ pub struct Shard {
     stats: ShardStats,
     hasher: Hasher,
     alarm: Arc<Alarm>,
+    /// The bit that all entries have, but for those that the snapshot on its way has yet to save.
+    epoch: bool,
+    snapshot: Option<Box<Progress>>,
+    /// Keys that expired and whose removal the log has yet to hear of, with their databases; empty without a log.
+    expired: Vec<(usize, Box<[u8]>)>,
+    keeps_expired: bool,
+    /// Position in the log behind the last change of this shard.
+    log_position: u64,
 }
 
 impl Shard {
     pub(crate) fn new(databases: usize, hasher: Hasher, alarm: Arc<Alarm>) -> Self {
         let dbs = (0..databases).map(|_| Db::default()).collect();
-        Shard { dbs, bytes: 0, watched: 0, stats: ShardStats::default(), hasher, alarm }
+        Shard {
+            dbs,
+            bytes: 0,
+            watched: 0,
+            stats: ShardStats::default(),
+            hasher,
+            alarm,
+            epoch: false,
+            snapshot: None,
+            expired: Vec::new(),
+            keeps_expired: false,
+            log_position: 0,
+        }
     }
 
     /// Database `db`'s part.
@@ -235,17 +304,82 @@ impl Shard {
         if due {
             self.stats.expired += 1;
             self.take(at);
-            self.mark(at);
+            self.tell_watchers(at);
+            if self.keeps_expired {
+                self.expired.push((at.db, at.key.into()));
+            }
         }
+    }
+
+    /// Has expired keys kept for [`Shard::take_expired`], or no longer.
+    pub fn keep_expired(&mut self, keep: bool) {
+        self.keeps_expired = keep;
+        self.expired.clear();
+    }
+
+    /// Whether [`Shard::take_expired`] has something.
+    #[inline]
+    pub fn has_expired(&self) -> bool {
+        !self.expired.is_empty()
+    }
+
+    /// Databases and keys of what has expired since the last call.
+    pub fn take_expired(&mut self) -> impl Iterator<Item = (usize, Box<[u8]>)> {
+        self.expired.drain(..)
+    }
+
+    /// Position in the log behind the last change here; 0 without a log.
+    #[inline]
+    pub fn log_position(&self) -> u64 {
+        self.log_position
+    }
+
+    /// Notes where in the log a change of this shard ends.
+    #[inline]
+    pub fn set_log_position(&mut self, position: u64) {
+        self.log_position = position;
+    }
+
+    /// Number of changes since the start, for whoever wants to know whether there was one.
+    #[inline]
+    pub fn dirty(&self) -> u64 {
+        self.stats.dirty
+    }
+
+    pub(crate) fn begin_snapshot(&mut self, progress: Progress) {
+        self.epoch = !self.epoch;
+        self.snapshot = Some(Box::new(progress));
+        for (number, db) in self.dbs.iter_mut().enumerate() {
+            db.number = number;
+            db.cursor = Some(0);
+        }
+    }
+
+    /// The next step of the snapshot's walk; `None` if there is none on its way here.
+    pub(crate) fn snapshot_step(&mut self) -> Option<Step> {
+        let step = self.snapshot.as_mut()?.step(self.epoch, &mut self.dbs);
+        if let Step::Done(_) = step {
+            self.snapshot = None;
+        }
+        Some(step)
+    }
+
+    /// The next part of a collection that is saved in parts; returns whether it was the last.
+    pub(crate) fn snapshot_part(&mut self, large: &Large, out: &mut Output) -> bool {
+        let hash = self.hasher.hash(large.key());
+        self.snapshot.as_mut().is_none_or(|snapshot| snapshot.part(&mut self.dbs, hash, large, out))
     }
 
     /// Changes an existing entry; an emptied collection goes with it. `None` if there is no such key.
     #[inline]
     pub fn update<R>(&mut self, at: KeyRef<'_>, now: Millis, edit: impl FnOnce(&mut Entry) -> Edit<R>) -> Option<R> {
         self.purge(at, now);
-        let entry = self.dbs[at.db].table.find_mut(at.hash, |entry| entry.key() == at.key)?;
+        let db = &mut self.dbs[at.db];
+        let entry = db.table.find_mut(at.hash, |entry| entry.key() == at.key)?;
+        save_first(&mut self.snapshot, self.epoch, db.number, entry);
         let before = entry.heap_bytes();
         let Edit { result, changed } = edit(entry);
+        entry.set_epoch(self.epoch);
         self.bytes = self.bytes - before + entry.heap_bytes();
         if changed {
             if is_empty(entry) {
@@ -282,12 +416,17 @@ impl Shard {
             self.mark(at);
             return;
         };
+        if let Some(snapshot) = &mut self.snapshot {
+            save_first_in(snapshot, self.epoch, db.number, entry);
+            snapshot.finish(db.number, entry);
+        }
         let before = entry.heap_bytes();
         match value {
             NewString::Int(number) => entry.set_int(number),
             NewString::Bytes(bytes) => entry.set_text(bytes),
             NewString::Shared(bytes) => entry.set_value(shared(bytes)),
         }
+        entry.set_epoch(self.epoch);
         entry.set_access(access);
         self.bytes = self.bytes - before + entry.heap_bytes();
         match expiry {
@@ -302,6 +441,13 @@ impl Shard {
     pub fn put(&mut self, at: KeyRef<'_>, value: Value, deadline: Option<Millis>, access: u32) {
         self.take(at);
         self.add(at, Entry::new(at.key, value, deadline, access));
+        self.mark(at);
+    }
+
+    /// Puts an entry that was read from a file in its place, whatever was there before.
+    pub fn load(&mut self, at: KeyRef<'_>, entry: Entry) {
+        self.take(at);
+        self.add(at, entry);
         self.mark(at);
     }
 
@@ -330,6 +476,7 @@ impl Shard {
         if old == deadline {
             return;
         }
+        save_first(&mut self.snapshot, self.epoch, db.number, entry);
         let before = entry.heap_bytes();
         entry.set_deadline(deadline);
         self.bytes = self.bytes - before + entry.heap_bytes();
@@ -388,6 +535,7 @@ impl Shard {
     pub fn clear(&mut self, db: usize) -> Db {
         let watchers = std::mem::take(&mut self.dbs[db].watchers);
         let old = std::mem::take(&mut self.dbs[db]);
+        self.dbs[db].number = usize::MAX;
         for (key, watching) in &watchers {
             if old.table.find(self.hasher.hash(key), |entry| entry.key() == &**key).is_some() {
                 watching.iter().for_each(|watcher| watcher.mark());
@@ -396,7 +544,13 @@ impl Shard {
         self.dbs[db].watchers = watchers;
         self.bytes -= old.table.iter().map(Entry::heap_bytes).sum::<usize>();
         self.stats.dirty += old.len() as u64;
-        old
+        match &mut self.snapshot {
+            Some(snapshot) if !old.is_empty() => {
+                snapshot.keep(old);
+                Db::default()
+            }
+            _ => old,
+        }
     }
 
     /// Exchanges two databases; watchers of keys that exist on either side hear of it.
@@ -451,6 +605,11 @@ impl Shard {
     #[inline]
     fn mark(&mut self, at: KeyRef<'_>) {
         self.stats.dirty += 1;
+        self.tell_watchers(at);
+    }
+
+    #[inline]
+    fn tell_watchers(&self, at: KeyRef<'_>) {
         if self.watched != 0
             && let Some(watching) = self.dbs[at.db].watchers.get(at.key)
         {
@@ -458,7 +617,8 @@ impl Shard {
         }
     }
 
-    fn add(&mut self, at: KeyRef<'_>, entry: Entry) {
+    fn add(&mut self, at: KeyRef<'_>, mut entry: Entry) {
+        entry.set_epoch(self.epoch);
         self.bytes += entry.heap_bytes();
         let db = &mut self.dbs[at.db];
         if let Some(deadline) = entry.deadline() {
@@ -472,12 +632,33 @@ impl Shard {
     fn take(&mut self, at: KeyRef<'_>) -> Option<Entry> {
         let hasher = self.hasher;
         let db = &mut self.dbs[at.db];
+        if let Some(snapshot) = &mut self.snapshot
+            && let Some(entry) = db.table.find_mut(at.hash, |entry| entry.key() == at.key)
+        {
+            save_first_in(snapshot, self.epoch, db.number, entry);
+            snapshot.finish(db.number, entry);
+        }
         let entry = db.table.remove(at.hash, |entry| entry.key() == at.key, |entry| hasher.hash(entry.key()))?;
         if let Some(deadline) = entry.deadline() {
             db.deadlines.remove(deadline, at.hash);
         }
         self.bytes -= entry.heap_bytes();
         Some(entry)
+    }
+}
+
+/// Lets the snapshot on its way, if any, save an entry before it changes.
+#[inline]
+fn save_first(snapshot: &mut Option<Box<Progress>>, epoch: bool, db: usize, entry: &mut Entry) {
+    if let Some(snapshot) = snapshot {
+        save_first_in(snapshot, epoch, db, entry);
+    }
+}
+
+fn save_first_in(snapshot: &mut Progress, epoch: bool, db: usize, entry: &mut Entry) {
+    if entry.epoch() != epoch {
+        entry.set_epoch(epoch);
+        snapshot.save(db, entry);
     }
 }
 

@@ -148,6 +148,18 @@ impl<E> Bucket<E> {
         }
     }
 
+    fn for_each_mut(&mut self, visit: &mut impl FnMut(&mut E)) {
+        let mut bucket = Some(self);
+        while let Some(here) = bucket {
+            for slot in 0..SLOTS {
+                if here.tags[slot] != 0 {
+                    visit(here.entry_mut(slot));
+                }
+            }
+            bucket = here.next_mut();
+        }
+    }
+
     fn chain_len(&self) -> usize {
         let mut len = 0;
         self.for_each(&mut |_| len += 1);
@@ -410,6 +422,18 @@ impl<E> Table<E> {
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&E)) -> u64 {
         let Some(bucket) = self.bucket(cursor) else { return 0 };
         bucket.for_each(&mut visit);
+        self.cursor_behind(cursor)
+    }
+
+    /// As [`Table::scan`], to change the entries; their hashes must stay what they are.
+    pub fn scan_mut(&mut self, cursor: u64, mut visit: impl FnMut(&mut E)) -> u64 {
+        let Some(bucket) = self.bucket_mut(cursor) else { return 0 };
+        bucket.for_each_mut(&mut visit);
+        self.cursor_behind(cursor)
+    }
+
+    /// The cursor of the bucket behind the one of `cursor`. Buckets must exist.
+    fn cursor_behind(&self, cursor: u64) -> u64 {
         let half = self.mask >> 1;
         let split = self.buckets - (half + 1);
         let mask = if self.index(cursor) & half < split { self.mask } else { half };

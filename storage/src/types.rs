@@ -10,6 +10,10 @@ mod members;
 use fastrand::Rng;
 use resplite_resp::number::parse_i64;
 
+/// Elements of a collection that are saved in one go; larger ones are saved in parts of this size, so that nobody holds
+/// their shard for long.
+pub const PART: usize = 1024;
+
 /// An element as its structure stores it: the compact encodings keep integers as integers.
 ///
 /// Two items are equal when their bytes are: `Int(7)` equals `Bytes(b"7")`.

@@ -33,6 +33,14 @@ impl Connection {
         Self::over(stream)
     }
 
+    /// Connects over TCP to a server that may be gone.
+    pub fn try_tcp(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_nodelay(true).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        Some(Self::over(stream))
+    }
+
     /// Connects over a Unix socket.
     pub fn unix(path: &Path) -> std::io::Result<Self> {
         let stream = UnixStream::connect(path)?;

@@ -72,10 +72,17 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         return Err(CommandError::SYNTAX);
     }
     let changes = changes(args.from(2))?;
-    let timeout = ctx.settings().timeout;
+    let before = ctx.settings().clone();
     ctx.engine.change_settings(|settings| apply_all(settings, &changes))?;
+    if let Err(error) = ctx.engine.follow_settings(&before) {
+        ctx.engine.change_settings(|settings| {
+            *settings = Settings::clone(&before);
+            CmdResult::Ok(())
+        })?;
+        return Err(failed("appendonly", &error.to_string()));
+    }
     ctx.engine.refresh(ctx.session);
-    if ctx.settings().timeout != timeout {
+    if ctx.settings().timeout != before.timeout {
         // Idle connections learn of the new time-out when they are woken.
         ctx.engine.registry.all().iter().for_each(|client| client.waker.wake());
     }

@@ -10,6 +10,8 @@ use crate::registry::ClientRecord;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
+use resplite_storage::entry::Entry;
+use resplite_storage::rdb::{self, Options, RestoreError};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ const HELP: &[(&str, &str)] = &[
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "From this size on an element of a list has a node of its own; 0 is the default.",
     ),
+    ("RELOAD", "Takes all data through the format of snapshots and back, in memory."),
     ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are removed when their time is up, even if nobody looks at them."),
     ("SLEEP <seconds>", "Stops the server for so long; fractions are allowed."),
     ("HELP", "This list."),
@@ -46,6 +49,16 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         (sub, 2) if is(sub, "help") => help(out),
         (sub, 3) if is(sub, "sleep") => sleep(&args[2], out),
         (sub, 3) if is(sub, "object") => return object(ctx, &args[2], out),
+        (sub, len) if is(sub, "reload") => {
+            // What would be left out of saving, emptying and loading is all the same here.
+            let known = |option: &[u8]| ["nosave", "noflush", "merge"].iter().any(|word| is(option, word));
+            if !(2..len).all(|at| known(&args[at])) {
+                return Err(CommandError::text(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
+            return reload(ctx, out);
+        }
         (sub, 3) if is(sub, "set-active-expire") => {
             // As for Redis, what is not a number is 0.
             ctx.engine.keyspace.set_active_expire(number::parse_i64(&args[2]).unwrap_or(0) != 0);
@@ -87,16 +100,48 @@ fn sleep(seconds: &[u8], out: &mut Reply) {
     out.ok();
 }
 
+/// What DUMP puts around a value: type, version, checksum.
+const DUMP_FRAME: usize = 11;
+
 fn object(ctx: &mut Ctx<'_>, key: &[u8], out: &mut Reply) -> CmdResult {
     let now = ctx.access();
+    let compress = Options { compress: ctx.settings().rdbcompression };
     let entry = ctx.peek(key).ok_or(CommandError::NO_SUCH_KEY)?;
     let idle = now.wrapping_sub(entry.access()) & 0x00ff_ffff;
     out.simple(format!(
-        "Value at:{:p} refcount:1 encoding:{} lru:{} lru_seconds_idle:{idle}",
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         entry.address(),
         entry.encoding(),
+        rdb::dump(entry.value(), compress).len() - DUMP_FRAME,
         entry.access(),
     ));
+    Ok(())
+}
+
+/// Takes all keys out, encodes them and puts back what the bytes say.
+fn reload(ctx: &mut Ctx<'_>, out: &mut Reply) -> CmdResult {
+    let (databases, limits, access) = (ctx.engine.keyspace.databases(), ctx.limits(), ctx.access());
+    let options = Options { compress: ctx.settings().rdbcompression };
+    for db in 0..databases {
+        let mut entries = Vec::new();
+        for shard in ctx.locked().shards() {
+            let encoded = |entry: &Entry| (entry.key().to_vec(), rdb::dump(entry.value(), options), entry.deadline());
+            entries.extend(shard.db(db).entries().map(encoded));
+        }
+        let decoded: Result<Vec<_>, _> = entries
+            .into_iter()
+            .map(|(key, bytes, deadline)| Ok((key, rdb::restore(&bytes, &limits)?, deadline)))
+            .collect();
+        let decoded = decoded.map_err(|_: RestoreError| {
+            CommandError::text("ERR Error trying to load the RDB dump, check server logs.")
+        })?;
+        ctx.locked().shards().for_each(|shard| drop(shard.clear(db)));
+        for (key, value, deadline) in decoded {
+            let at = ctx.at_db(db, &key);
+            ctx.shard(at).put(at, value, deadline, access);
+        }
+    }
+    out.ok();
     Ok(())
 }
 

@@ -275,6 +275,8 @@ fn hincrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult
         }
         Edit::when(sum.is_ok(), sum)
     })??;
+    // Another server might add in another precision.
+    ctx.log(&[b"HSET", &args[1], &args[2], sum.as_bytes()]);
     out.bulk(&sum);
     Ok(())
 }

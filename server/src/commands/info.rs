@@ -4,6 +4,7 @@ use super::is;
 use crate::command::{Command, Flags, Group, Locks};
 use crate::context::Ctx;
 use crate::error::CmdResult;
+use crate::persistence::{Job, LOADING};
 use crate::usage;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -177,15 +178,61 @@ fn memory(ctx: &mut Ctx<'_>, lines: &mut Lines) {
 }
 
 fn persistence(ctx: &mut Ctx<'_>, lines: &mut Lines) {
-    let dirty: u64 = ctx.locked().shards().map(|shard| shard.stats().dirty).sum();
-    lines.add("loading", 0);
+    let dirty = ctx.locked().dirty();
+    let (engine, now) = (ctx.engine, ctx.micros());
+    let persistence = &engine.persistence;
+    let background = persistence.background();
+    let is_loading = persistence.trouble() & LOADING != 0;
+    let running = |job: Job| background.job.filter(|(running, _)| *running == job).map(|(_, began)| began);
+    let seconds_of = |job: Job| running(job).map_or(-1, |began| (now.saturating_sub(began) / 1_000_000) as i64);
+    let status = |has_failed: bool| if has_failed { "err" } else { "ok" };
+    let seconds = |seconds: Option<u64>| seconds.map_or(-1, |seconds| seconds as i64);
+    let load = &persistence.load;
+    lines.add("loading", u8::from(is_loading));
     lines.add("async_loading", 0);
-    lines.add("rdb_changes_since_last_save", dirty);
-    lines.add("rdb_bgsave_in_progress", 0);
-    lines.add("rdb_saves", 0);
-    lines.add("aof_enabled", 0);
-    lines.add("aof_rewrite_in_progress", 0);
-    lines.add("aof_rewrite_scheduled", 0);
+    lines.add("rdb_changes_since_last_save", persistence.unsaved(dirty));
+    lines.add("rdb_bgsave_in_progress", u8::from(running(Job::Save).is_some()));
+    lines.add("rdb_last_save_time", persistence.last_save() / 1_000_000);
+    lines.add("rdb_last_bgsave_status", status(background.saves.has_failed));
+    lines.add("rdb_last_bgsave_time_sec", seconds(background.saves.seconds));
+    lines.add("rdb_current_bgsave_time_sec", seconds_of(Job::Save));
+    lines.add("rdb_saves", background.saves.done);
+    lines.counter("rdb_last_load_keys_expired", &load.keys_expired);
+    lines.counter("rdb_last_load_keys_loaded", &load.keys_loaded);
+    lines.add("aof_enabled", u8::from(engine.log.is_open()));
+    lines.add("aof_rewrite_in_progress", u8::from(running(Job::Rewrite).is_some()));
+    lines.add("aof_rewrite_scheduled", u8::from(background.rewrite_scheduled));
+    lines.add("aof_last_rewrite_time_sec", seconds(background.rewrites.seconds));
+    lines.add("aof_current_rewrite_time_sec", seconds_of(Job::Rewrite));
+    lines.add("aof_last_bgrewrite_status", status(background.rewrites.has_failed));
+    lines.add("aof_rewrites", background.rewrites.done);
+    lines.add("aof_rewrites_consecutive_failures", background.rewrites.failed_in_a_row);
+    lines.add("aof_last_write_status", status(engine.log.has_failed()));
+    if engine.log.is_open() {
+        let stats = engine.log.stats();
+        lines.add("aof_current_size", stats.current_size);
+        lines.add("aof_base_size", stats.base_size);
+        lines.add("aof_pending_rewrite", 0);
+        lines.add("aof_buffer_length", stats.buffer_length);
+        lines.add("aof_pending_bio_fsync", stats.pending_syncs);
+        lines.add("aof_delayed_fsync", stats.delayed_syncs);
+    }
+    if is_loading {
+        let counter = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (started, total, loaded) = (counter(&load.started), counter(&load.total), counter(&load.loaded));
+        let elapsed = now.saturating_sub(started) / 1_000_000;
+        let share = if total == 0 { 0.0 } else { loaded.min(total) as f64 * 100.0 / total as f64 };
+        let eta = if loaded == 0 {
+            1
+        } else {
+            (u128::from(elapsed) * u128::from(total.saturating_sub(loaded)) / u128::from(loaded)) as u64
+        };
+        lines.add("loading_start_time", started / 1_000_000);
+        lines.add("loading_total_bytes", total);
+        lines.add("loading_loaded_bytes", loaded);
+        lines.add("loading_loaded_perc", format!("{share:.2}"));
+        lines.add("loading_eta_seconds", eta);
+    }
 }
 
 fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {

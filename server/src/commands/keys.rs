@@ -94,7 +94,7 @@ const EXISTS: Command = read("exists", exists)
 fn exists(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut found = 0;
     for key in args.iter().skip(1) {
-        let (at, now) = (ctx.at(key), ctx.now());
+        let (at, now) = (ctx.at(key), ctx.horizon());
         // A hit or a miss, but not a use of the value.
         found += i64::from(ctx.shard(at).read(at, now, None).is_some());
     }
@@ -111,7 +111,7 @@ const TOUCH: Command = read("touch", touch)
     .syntax("key [key ...]");
 
 fn touch(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let (now, access) = (ctx.now(), ctx.access());
+    let (now, access) = (ctx.horizon(), ctx.access());
     let mut found = 0;
     for key in args.iter().skip(1) {
         let at = ctx.at(key);
@@ -207,7 +207,7 @@ fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         return Err(CommandError::SAME_OBJECT);
     }
     let copied = ctx.entry(&args[1]).map(|entry| (entry.clone_value(), entry.deadline()));
-    let (target, now, access) = (ctx.at_db(db, &args[2]), ctx.now(), ctx.access());
+    let (target, now, access) = (ctx.at_db(db, &args[2]), ctx.horizon(), ctx.access());
     let copied = copied.filter(|_| replace || ctx.shard(target).peek(target, now).is_none());
     out.int(i64::from(copied.is_some()));
     if let Some((value, deadline)) = copied {
@@ -236,7 +236,7 @@ fn move_key(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if db == ctx.db() {
         return Err(CommandError::SAME_OBJECT);
     }
-    let (target, now, access) = (ctx.at_db(db, &args[1]), ctx.now(), ctx.access());
+    let (target, now, access) = (ctx.at_db(db, &args[1]), ctx.horizon(), ctx.access());
     if ctx.peek(&args[1]).is_none() || ctx.shard(target).peek(target, now).is_some() {
         out.int(0);
         return Ok(());
@@ -416,7 +416,7 @@ fn pexpiretime(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
 }
 
 fn answer_deadline(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, show: impl Fn(Millis) -> i64) -> CmdResult {
-    let (at, now) = (ctx.at(&args[1]), ctx.now());
+    let (at, now) = (ctx.at(&args[1]), ctx.horizon());
     out.int(match ctx.shard(at).read(at, now, None) {
         None => -2,
         Some(entry) => entry.deadline().map_or(-1, show),
@@ -449,7 +449,7 @@ const KEYS: Command = read("keys", keys)
     .syntax("pattern");
 
 fn keys(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let (db, now) = (ctx.db(), ctx.now());
+    let (db, now) = (ctx.db(), ctx.horizon());
     let pattern = &args[1];
     let mark = out.defer();
     let mut found = 0;
@@ -558,7 +558,7 @@ const SCAN: Command = read("scan", scan)
 
 fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let options = ScanOptions::parse_at(args, 1, "type")?;
-    let (db, now) = (ctx.db(), ctx.now());
+    let (db, now) = (ctx.db(), ctx.horizon());
     let mut cursor = options.cursor;
     let (mut visited, mut shown) = (0, Vec::new());
     // Empty buckets cost little, but not nothing: ten for each key that was asked for is where a step ends anyway.
@@ -588,7 +588,7 @@ const RANDOMKEY: Command =
     read("randomkey", randomkey).locks(Locks::All).doc("A key by chance, or nil if there are none.");
 
 fn randomkey(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
-    let (db, now, mut chance) = (ctx.db(), ctx.now(), ctx.chance());
+    let (db, now, mut chance) = (ctx.db(), ctx.horizon(), ctx.chance());
     let total = ctx.locked().len(db);
     // Keys that are due but not swept yet are drawn again; if there are only such, the answer is that there are none.
     for _ in 0..100 {
@@ -730,6 +730,7 @@ fn flush(ctx: &mut Ctx<'_>, args: Args<'_>, dbs: std::ops::Range<usize>, out: &m
         2 if is(&args[1], "sync") => false,
         _ => return Err(CommandError::SYNTAX),
     };
+    ctx.log_always();
     let mut old = Vec::new();
     for shard in ctx.locked().shards() {
         old.extend(dbs.clone().map(|db| shard.clear(db)));
@@ -759,6 +760,7 @@ fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let databases = ctx.engine.keyspace.databases();
     let index = |db: i32| usize::try_from(db).ok().filter(|db| *db < databases).ok_or(CommandError::DB_INDEX);
     let (one, other) = (index(one)?, index(other)?);
+    ctx.log_always();
     ctx.locked().shards().for_each(|shard| shard.swap(one, other));
     out.ok();
     Ok(())

@@ -98,9 +98,13 @@ fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>, _: &mut Reply) -> CmdResult {
         let alone = !(nosave || save || now || force);
         return Err(if alone { CommandError::NO_SHUTDOWN } else { CommandError::SYNTAX });
     }
-    if save && !force {
-        log::warn!("SHUTDOWN SAVE was refused: nothing is kept on disk");
-        return Err(CommandError::SHUTDOWN_FAILED);
+    let wants_snapshot = save || !nosave && !ctx.settings().save.is_empty();
+    if wants_snapshot {
+        if ctx.engine.save_at_end().is_err() && !force {
+            return Err(CommandError::SHUTDOWN_FAILED);
+        }
+    } else {
+        ctx.engine.skip_save_at_end();
     }
     log::warn!("A client asked for the server's end");
     ctx.session.closing = true;

@@ -135,6 +135,9 @@ const SPOP: Command = write("spop", spop)
     .doc("Removes members by chance and returns them.")
     .syntax("key [count]");
 
+/// Members that one record of the log removes.
+const SREM_GROUP: usize = 1024;
+
 fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let count = match args.len() {
         2 => None,
@@ -142,14 +145,27 @@ fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         _ => return Err(CommandError::SYNTAX),
     };
     let (limits, mut chance) = (ctx.limits(), ctx.chance());
+    let is_logged = ctx.is_logged();
+    let mut gone: Vec<Vec<u8>> = Vec::new();
     let popped = ctx.update(&args[1], |set: &mut Set| {
         let popped = count.unwrap_or(1).min(set.len());
         if count.is_some() {
             out.set(popped);
         }
-        set.pop(popped, &mut chance, &limits, |member| write_item(out, member));
+        set.pop(popped, &mut chance, &limits, |member| {
+            write_item(out, member);
+            if is_logged {
+                gone.push(member.to_vec());
+            }
+        });
         Edit::when(popped > 0, ())
     })?;
+    // Chance is not repeated: the log says which members went.
+    for group in gone.chunks(SREM_GROUP) {
+        let mut effect: Vec<&[u8]> = vec![b"SREM", &args[1]];
+        effect.extend(group.iter().map(Vec::as_slice));
+        ctx.log(&effect);
+    }
     match (popped, count) {
         (Some(()), _) => {}
         (None, Some(_)) => out.set(0),

@@ -492,6 +492,8 @@ fn incrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
     };
     let sum = sum.map_err(float_error)?;
     ctx.set_string(&args[1], NewString::Bytes(sum.as_bytes()), Expiry::Keep);
+    // Another server might add in another precision.
+    ctx.log(&[b"SET", &args[1], sum.as_bytes(), b"KEEPTTL"]);
     out.bulk(&sum);
     Ok(())
 }

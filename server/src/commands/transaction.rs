@@ -73,7 +73,7 @@ const EXEC: Command = Command::control(Group::Transactions, "exec", exec)
 fn exec(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     let transaction = take_transaction(ctx).ok_or(CommandError::EXEC_WITHOUT_MULTI)?;
     // A watched key whose time has come is gone, whether or not anything has swept it.
-    let now = ctx.now();
+    let now = ctx.horizon();
     for (db, key) in ctx.session.watched.keys.clone() {
         let at = ctx.at_db(db, &key);
         ctx.shard(at).purge(at, now);
@@ -109,7 +109,7 @@ fn watch(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if ctx.session.transaction.is_some() {
         return Err(CommandError::WATCH_INSIDE_MULTI);
     }
-    let (db, now) = (ctx.db(), ctx.now());
+    let (db, now) = (ctx.db(), ctx.horizon());
     for key in args.iter().skip(1) {
         let at = ctx.at(key);
         let watcher = ctx.session.watched.watcher.clone();

@@ -1,7 +1,7 @@
 //! The table of settings, one row each: reading, showing, changing and writing back a setting follow from its row.
 
 use super::words::{format_memory, parse_memory, quote};
-use super::{DebugAccess, LogLevel, OutputLimit, Settings};
+use super::{AppendFsync, DebugAccess, LogLevel, OutputLimit, SavePoint, Settings};
 
 /// When a setting can change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -155,9 +155,43 @@ pub(crate) const SETTINGS: &[Setting] = &[
     limit_row!("set-max-listpack-value", set_max_listpack_value),
     limit_row!("zset-max-listpack-entries", zset_max_listpack_entries).alias("zset-max-ziplist-entries"),
     limit_row!("zset-max-listpack-value", zset_max_listpack_value).alias("zset-max-ziplist-value"),
-    absent("save", "", &[""], Others::Any),
-    absent("appendonly", "no", &["no"], Others::Switch).at_start(),
-    absent("appendfsync", "everysec", &["everysec"], Others::Words(&["everysec", "always", "no"])),
+    text("dbfilename", |s| s.dbfilename.clone(), set_dbfilename).protected(),
+    words("save", 2, save_points, set_save_points),
+    switch("appendonly", Settings::keeps_log, |s, v| s.appendonly = Some(v)),
+    choice("appendfsync", FSYNCS, |s| s.appendfsync as usize, |s, v| s.appendfsync = FSYNC_OF[v]),
+    text("appendfilename", |s| s.appendfilename.clone(), set_appendfilename).at_start(),
+    text("appenddirname", |s| s.appenddirname.clone(), set_appenddirname).at_start(),
+    switch("aof-use-rdb-preamble", |s| s.aof_use_rdb_preamble, |s, v| s.aof_use_rdb_preamble = v),
+    switch("aof-load-truncated", |s| s.aof_load_truncated, |s, v| s.aof_load_truncated = v),
+    absent("aof-timestamp-enabled", "no", &["no"], Others::Switch),
+    number(
+        "auto-aof-rewrite-percentage",
+        0,
+        INT,
+        |s| i128::from(s.auto_aof_rewrite_percentage),
+        |s, v| {
+            s.auto_aof_rewrite_percentage = v as u64;
+        },
+    ),
+    memory(
+        "auto-aof-rewrite-min-size",
+        0,
+        LONG,
+        |s| i128::from(s.auto_aof_rewrite_min_size),
+        |s, v| {
+            s.auto_aof_rewrite_min_size = v as u64;
+        },
+    ),
+    switch("no-appendfsync-on-rewrite", |s| s.no_appendfsync_on_rewrite, |s, v| s.no_appendfsync_on_rewrite = v),
+    switch("rdbcompression", |s| s.rdbcompression, |s, v| s.rdbcompression = v),
+    switch("rdbchecksum", |s| s.rdbchecksum, |s, v| s.rdbchecksum = v).at_start(),
+    switch("stop-writes-on-bgsave-error", |s| s.stop_writes_on_bgsave_error, |s, v| s.stop_writes_on_bgsave_error = v),
+    switch("rdb-save-incremental-fsync", |s| s.rdb_save_incremental_fsync, |s, v| s.rdb_save_incremental_fsync = v),
+    switch(
+        "aof-rewrite-incremental-fsync",
+        |s| s.aof_rewrite_incremental_fsync,
+        |s, v| s.aof_rewrite_incremental_fsync = v,
+    ),
     absent("notify-keyspace-events", "", &[""], Others::Any),
     absent("replicaof", "", &["", "no one"], Others::Any).alias("slaveof").at_start(),
 ];
@@ -214,7 +248,7 @@ impl Setting {
                 let bytes = u64::try_from(get(settings)).unwrap_or_default();
                 vec![format!("{name} {}", format_memory(bytes))]
             }
-            Kind::Words { per_line, .. } if *per_line > 0 => {
+            Kind::Words { per_line, .. } if *per_line > 0 && !value.is_empty() => {
                 let words: Vec<&str> = value.split(' ').collect();
                 words.chunks(*per_line).map(|line| format!("{name} {}", line.join(" "))).collect()
             }
@@ -336,6 +370,61 @@ fn keep(field: &mut String, value: &str) -> Result<(), String> {
 
 fn set_bind(settings: &mut Settings, words: &[&str]) -> Result<(), String> {
     settings.bind = words.iter().map(|&word| word.to_owned()).collect();
+    Ok(())
+}
+
+const FSYNCS: &[&str] = &["always", "everysec", "no"];
+const FSYNC_OF: [AppendFsync; 3] = [AppendFsync::Always, AppendFsync::EverySecond, AppendFsync::No];
+
+/// A name of a file that lies in the directory of the data and nowhere else.
+fn plain_name(field: &mut String, setting: &str, name: &str) -> Result<(), String> {
+    if name.contains('/') {
+        return Err(format!("{setting} can't be a path, just a filename"));
+    }
+    keep(field, name)
+}
+
+fn set_dbfilename(settings: &mut Settings, name: &str) -> Result<(), String> {
+    plain_name(&mut settings.dbfilename, "dbfilename", name)
+}
+
+fn set_appendfilename(settings: &mut Settings, name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("appendfilename can't be empty".into());
+    }
+    plain_name(&mut settings.appendfilename, "appendfilename", name)
+}
+
+fn set_appenddirname(settings: &mut Settings, name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("appenddirname can't be empty".into());
+    }
+    plain_name(&mut settings.appenddirname, "appenddirname", name)
+}
+
+fn save_points(settings: &Settings) -> String {
+    let shown: Vec<String> = settings.save.iter().map(|point| format!("{} {}", point.seconds, point.changes)).collect();
+    shown.join(" ")
+}
+
+fn set_save_points(settings: &mut Settings, words: &[&str]) -> Result<(), String> {
+    if words.is_empty() {
+        settings.save.clear();
+        return Ok(());
+    }
+    let invalid = || "Invalid save parameters".to_owned();
+    if !words.len().is_multiple_of(2) {
+        return Err(invalid());
+    }
+    let mut points = Vec::new();
+    for pair in words.chunks_exact(2) {
+        let number = |word: &str| resplite_resp::number::parse_u64(word.as_bytes());
+        let (Some(seconds), Some(changes)) = (number(pair[0]).filter(|seconds| *seconds > 0), number(pair[1])) else {
+            return Err(invalid());
+        };
+        points.push(SavePoint { seconds, changes });
+    }
+    settings.save = points;
     Ok(())
 }
 

@@ -139,6 +139,8 @@ pub(crate) struct Connection {
     pending: Vec<u8>,
     /// Replies that the socket has not taken yet.
     unsent: Reply,
+    /// Replies that may leave only when the log is durable up to this position.
+    held: Option<(u64, Reply)>,
     /// When the unsent replies went over the soft limit, in milliseconds.
     over_soft_limit: Option<u64>,
     /// Runs while a `timeout` is set or too much output waits, until the time in milliseconds beside it.
@@ -159,6 +161,7 @@ impl Connection {
             decoder: Decoder::new(),
             pending: Vec::new(),
             unsent: Reply::new(Protocol::Resp2),
+            held: None,
             over_soft_limit: None,
             timer: None,
         }
@@ -179,6 +182,22 @@ impl Connection {
                     Poll::Pending if self.is_over_output_limit() => return Poll::Ready(End::OutputLimit),
                     Poll::Pending => {}
                 }
+            }
+            if let Some((position, reply)) = self.held.take() {
+                match self.engine.log.poll_durable(position, cx.waker()) {
+                    Poll::Ready(Ok(())) => self.unsent.append(reply),
+                    Poll::Ready(Err(_)) => {
+                        // What the client asked for may be lost: it must not hear that it was done, and one error in the
+                        // place of several replies leaves nothing to go on with.
+                        self.unsent.error(self.engine.log_failed().as_bytes());
+                        self.session.closing = true;
+                    }
+                    Poll::Pending => {
+                        self.held = Some((position, reply));
+                        return Poll::Pending;
+                    }
+                }
+                continue;
             }
             if self.session.closing {
                 return if self.unsent.is_empty() { Poll::Ready(End::Done) } else { Poll::Pending };
@@ -299,6 +318,10 @@ impl Connection {
     fn send(&mut self, cx: &mut Context<'_>, reply: &mut Reply) -> Poll<Result<(), End>> {
         if reply.is_empty() {
             reply.shrink_to(KEEP_REPLY);
+            return Poll::Ready(Ok(()));
+        }
+        if self.engine.must_wait(&self.session) {
+            self.held = Some((self.session.log_position, std::mem::replace(reply, Reply::new(Protocol::Resp2))));
             return Poll::Ready(Ok(()));
         }
         if self.unsent.is_empty() {

@@ -184,6 +184,32 @@ impl Hash {
         }
     }
 
+    /// Whether saving it takes so long that it is done in parts.
+    pub fn is_large(&self) -> bool {
+        matches!(&self.repr, Repr::Table(table) if table.len() > super::PART)
+    }
+
+    /// Begins a picture of a large hash as it is now; no effect on a small one.
+    pub fn begin_picture(&mut self) {
+        if let Repr::Table(table) = &mut self.repr {
+            table.begin_picture();
+        }
+    }
+
+    /// Whether a picture has been begun and not taken to its end.
+    pub fn has_picture(&self) -> bool {
+        matches!(&self.repr, Repr::Table(table) if table.has_picture())
+    }
+
+    /// Visits about `most` pairs of the picture, each once over all calls; returns whether that was the last part.
+    pub fn take_part(&mut self, most: usize, mut visit: impl FnMut(Item<'_>, Item<'_>)) -> bool {
+        let Repr::Table(table) = &mut self.repr else { return true };
+        table.take_part(most, |entry| {
+            let (field, value) = items(entry);
+            visit(field, value);
+        })
+    }
+
     /// Visits about `count` fields from `cursor` on and returns the next cursor; 0 begins and 0 ends. A listpack is
     /// visited whole. What stays in the hash from the first call to the last is visited at least once.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Item<'_>, Item<'_>)) -> u64 {

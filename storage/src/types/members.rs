@@ -34,11 +34,29 @@ pub(super) struct Members<H: Keyed> {
     table: Table<Packed<H>>,
     seed: u64,
     entry_bytes: usize,
+    picture: Option<Box<Picture<H>>>,
+}
+
+/// A picture of the members as they were when it was begun, taken in parts while they change.
+///
+/// The parts follow the table's scan, whose cursor is a position among reversed hashes: what lies before it has been
+/// visited. What changes behind it is put aside as it was, once.
+struct Picture<H: Keyed> {
+    cursor: u64,
+    /// Keys behind the cursor that are not to be visited: put aside already, or not there when the picture was begun.
+    handled: HashSet<Box<[u8]>>,
+    aside: Vec<Packed<H>>,
+}
+
+impl<H: Keyed> Picture<H> {
+    fn has_passed(&self, hash: u64) -> bool {
+        hash.reverse_bits() < self.cursor.reverse_bits()
+    }
 }
 
 impl<H: Keyed> Members<H> {
     pub(super) fn new(seed: u64) -> Self {
-        Members { table: Table::new(), seed, entry_bytes: 0 }
+        Members { table: Table::new(), seed, entry_bytes: 0, picture: None }
     }
 
     #[inline]
@@ -86,6 +104,7 @@ impl<H: Keyed> Members<H> {
         key: &[u8],
         change: impl FnOnce(&mut Packed<H>) -> R,
     ) -> Option<R> {
+        self.put_aside(hash, key);
         let entry = self.table.find_mut(hash, |entry| key_of(entry) == key)?;
         let before = entry.heap_bytes();
         let result = change(entry);
@@ -96,6 +115,11 @@ impl<H: Keyed> Members<H> {
     /// Adds an entry whose key is not there yet; `hash` is its key's.
     pub(super) fn insert_new(&mut self, hash: u64, entry: Packed<H>) {
         self.entry_bytes += entry.heap_bytes();
+        if let Some(picture) = &mut self.picture
+            && !picture.has_passed(hash)
+        {
+            picture.handled.insert(key_of(&entry).into());
+        }
         let seed = self.seed;
         self.table.insert(hash, entry, |entry| hash_of(seed, key_of(entry)));
     }
@@ -108,6 +132,7 @@ impl<H: Keyed> Members<H> {
     /// Removes the entry with this key that lies at this address.
     pub(super) fn remove_at(&mut self, key: &[u8], address: *const u8) -> Option<Packed<H>> {
         let (seed, hash) = (self.seed, self.hash(key));
+        self.put_aside(hash, key);
         let entry =
             self.table.remove(hash, |entry| entry.address() == address, |entry| hash_of(seed, key_of(entry)))?;
         self.entry_bytes -= entry.heap_bytes();
@@ -116,6 +141,7 @@ impl<H: Keyed> Members<H> {
 
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<Packed<H>> {
         let (seed, hash) = (self.seed, self.hash(key));
+        self.put_aside(hash, key);
         let entry = self.table.remove(hash, |entry| key_of(entry) == key, |entry| hash_of(seed, key_of(entry)))?;
         self.entry_bytes -= entry.heap_bytes();
         Some(entry)
@@ -126,6 +152,10 @@ impl<H: Keyed> Members<H> {
         let (seed, entry) = (self.seed, self.random(rng)?);
         // By address: the key cannot be borrowed from the entry while the table changes.
         let (hash, address) = (self.hash(key_of(entry)), entry.address());
+        if self.picture.is_some() {
+            let key = key_of(entry).to_vec();
+            self.put_aside(hash, &key);
+        }
         let entry =
             self.table.remove(hash, |entry| entry.address() == address, |entry| hash_of(seed, key_of(entry)))?;
         self.entry_bytes -= entry.heap_bytes();
@@ -150,6 +180,55 @@ impl<H: Keyed> Members<H> {
             if cursor == 0 || seen >= count || buckets == 0 {
                 return cursor;
             }
+        }
+    }
+
+    /// Begins a picture of the members as they are now; [`Members::take_part`] takes it.
+    pub(super) fn begin_picture(&mut self) {
+        self.picture = Some(Box::new(Picture { cursor: 0, handled: HashSet::new(), aside: Vec::new() }));
+    }
+
+    /// Whether a picture has been begun and not taken to its end.
+    #[inline]
+    pub(super) fn has_picture(&self) -> bool {
+        self.picture.is_some()
+    }
+
+    /// Visits about `most` members as they were when the picture was begun, each once over all calls; returns whether
+    /// that was the last part.
+    pub(super) fn take_part(&mut self, most: usize, mut visit: impl FnMut(&Packed<H>)) -> bool {
+        let Some(mut picture) = self.picture.take() else { return true };
+        picture.aside.drain(..).for_each(|entry| visit(&entry));
+        let mut seen = 0;
+        while seen < most {
+            let from = picture.cursor.reverse_bits();
+            picture.cursor = self.table.scan(picture.cursor, |entry| {
+                // Buckets that have merged since the last part may reach back to before the cursor.
+                let is_behind = from != 0 && self.hash(key_of(entry)).reverse_bits() < from;
+                if !is_behind && (picture.handled.is_empty() || !picture.handled.contains(key_of(entry))) {
+                    visit(entry);
+                }
+                seen += 1;
+            });
+            if picture.cursor == 0 {
+                return true;
+            }
+            seen += 1;
+        }
+        self.picture = Some(picture);
+        false
+    }
+
+    /// Keeps an entry that is about to change or to go for the picture that is being taken.
+    #[inline]
+    fn put_aside(&mut self, hash: u64, key: &[u8]) {
+        let Some(picture) = &mut self.picture else { return };
+        if picture.has_passed(hash) || picture.handled.contains(key) {
+            return;
+        }
+        if let Some(entry) = self.table.find(hash, |entry| key_of(entry) == key) {
+            picture.aside.push(Packed::new(*entry.header(), &[entry.tail()]));
+            picture.handled.insert(key.into());
         }
     }
 

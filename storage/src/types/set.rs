@@ -235,6 +235,29 @@ impl Set {
         }
     }
 
+    /// Whether saving it takes so long that it is done in parts.
+    pub fn is_large(&self) -> bool {
+        matches!(&self.repr, Repr::Table(table) if table.len() > super::PART)
+    }
+
+    /// Begins a picture of a large set as it is now; no effect on a small one.
+    pub fn begin_picture(&mut self) {
+        if let Repr::Table(table) = &mut self.repr {
+            table.begin_picture();
+        }
+    }
+
+    /// Whether a picture has been begun and not taken to its end.
+    pub fn has_picture(&self) -> bool {
+        matches!(&self.repr, Repr::Table(table) if table.has_picture())
+    }
+
+    /// Visits about `most` members of the picture, each once over all calls; returns whether that was the last part.
+    pub fn take_part(&mut self, most: usize, mut visit: impl FnMut(Item<'_>)) -> bool {
+        let Repr::Table(table) = &mut self.repr else { return true };
+        table.take_part(most, |entry| visit(Item::Bytes(entry.tail())))
+    }
+
     /// Visits about `count` members from `cursor` on and returns the next cursor; 0 begins and 0 ends. Intsets and
     /// listpacks are visited whole. What stays in the set from the first call to the last is visited at least once.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Item<'_>)) -> u64 {
@@ -286,6 +309,11 @@ impl Set {
 
     /// Removes up to `count` members by chance and visits each. O(count), or O(n) when most go.
     pub fn pop(&mut self, count: usize, rng: &mut Rng, limits: &Limits, mut visit: impl FnMut(Item<'_>)) {
+        if self.has_picture() {
+            // The table stays until its picture is taken, whoever owns it by then.
+            (0..count.min(self.len())).for_each(|_| self.pop_one(rng, &mut visit));
+            return;
+        }
         if count >= self.len() {
             self.iter().for_each(visit);
             *self = Set::new();

@@ -269,6 +269,29 @@ impl SortedSet {
         self.remove_range(ranks);
     }
 
+    /// Whether saving it takes so long that it is done in parts.
+    pub fn is_large(&self) -> bool {
+        matches!(&self.repr, Repr::Index(index) if index.len() > super::PART)
+    }
+
+    /// Begins a picture of a large sorted set as it is now; no effect on a small one.
+    pub fn begin_picture(&mut self) {
+        if let Repr::Index(index) = &mut self.repr {
+            index.begin_picture();
+        }
+    }
+
+    /// Whether a picture has been begun and not taken to its end.
+    pub fn has_picture(&self) -> bool {
+        matches!(&self.repr, Repr::Index(index) if index.has_picture())
+    }
+
+    /// Visits about `most` members of the picture, each once over all calls; returns whether that was the last part.
+    pub fn take_part(&mut self, most: usize, visit: impl FnMut(Item<'_>, f64)) -> bool {
+        let Repr::Index(index) = &mut self.repr else { return true };
+        index.take_part(most, visit)
+    }
+
     /// Visits about `count` members from `cursor` on and returns the next cursor; 0 begins and 0 ends. A listpack is
     /// visited whole. What stays in the set from the first call to the last is visited at least once.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Item<'_>, f64)) -> u64 {

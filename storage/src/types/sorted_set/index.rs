@@ -153,6 +153,18 @@ impl Index {
         });
     }
 
+    pub(super) fn begin_picture(&mut self) {
+        self.members.begin_picture();
+    }
+
+    pub(super) fn has_picture(&self) -> bool {
+        self.members.has_picture()
+    }
+
+    pub(super) fn take_part(&mut self, most: usize, mut visit: impl FnMut(Item<'_>, f64)) -> bool {
+        self.members.take_part(most, |entry| visit(Item::Bytes(key_of(entry)), entry.header().score))
+    }
+
     pub(super) fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Item<'_>, f64)) -> u64 {
         self.members.scan(cursor, count, |entry| visit(Item::Bytes(key_of(entry)), entry.header().score))
     }

@@ -1,0 +1,123 @@
+//! DUMP and RESTORE: one value as bytes in the format of snapshots, to keep or to carry elsewhere.
+
+use super::{int, is};
+use crate::command::{Command, Flags, Group, usage};
+use crate::context::Ctx;
+use crate::error::{CmdResult, CommandError};
+use resplite_resp::reply::Reply;
+use resplite_resp::request::Args;
+use resplite_storage::clock::Millis;
+use resplite_storage::rdb::{self, Options, RestoreError};
+
+pub(crate) const COMMANDS: &[Command] = &[DUMP, RESTORE, RESTORE_ASKING];
+
+const DUMP: Command = Command::read(Group::Generic, "dump", dump)
+    .arity(2)
+    .key(usage::READ, 1)
+    .since("2.6.0")
+    .doc("The value of a key as bytes that RESTORE takes, here and elsewhere.")
+    .syntax("key");
+
+fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let options = Options { compress: ctx.settings().rdbcompression };
+    match ctx.peek(&args[1]) {
+        Some(entry) => out.bulk(rdb::dump(entry.value(), options)),
+        None => out.nil(),
+    }
+    Ok(())
+}
+
+const SYNTAX: &str = "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]";
+
+const RESTORE: Command = Command::write(Group::Generic, "restore", restore)
+    .arity(-4)
+    .key(usage::OVERWRITE, 1)
+    .deny_oom()
+    .categories(&["dangerous"])
+    .since("2.6.0")
+    .doc("Creates a key from what DUMP gave.")
+    .syntax(SYNTAX);
+
+const RESTORE_ASKING: Command = Command::write(Group::Server, "restore-asking", restore)
+    .arity(-4)
+    .key(usage::OVERWRITE, 1)
+    .deny_oom()
+    .flag(Flags::ASKING)
+    .categories(&["keyspace", "dangerous"])
+    .since("3.0.0")
+    .doc("As RESTORE; a cluster's nodes use it among themselves.")
+    .syntax(SYNTAX);
+
+/// The options behind the payload.
+#[derive(Default)]
+struct RestoreOptions {
+    replace: bool,
+    absolute: bool,
+    idle: Option<u64>,
+    /// Whether FREQ was given: what it says is of use only to a policy that counts uses.
+    frequency: bool,
+}
+
+impl RestoreOptions {
+    fn parse(args: Args<'_>) -> CmdResult<Self> {
+        let mut options = RestoreOptions::default();
+        let mut at = 4;
+        while let Some(word) = args.get(at) {
+            match args.get(at + 1) {
+                _ if is(word, "replace") => options.replace = true,
+                _ if is(word, "absttl") => options.absolute = true,
+                Some(seconds) if is(word, "idletime") && !options.frequency => {
+                    let seconds = u64::try_from(int(seconds)?).map_err(|_| CommandError::INVALID_IDLETIME)?;
+                    options.idle = Some(seconds);
+                    at += 1;
+                }
+                Some(frequency) if is(word, "freq") && options.idle.is_none() => {
+                    u8::try_from(int(frequency)?).map_err(|_| CommandError::INVALID_FREQ)?;
+                    options.frequency = true;
+                    at += 1;
+                }
+                _ => return Err(CommandError::SYNTAX),
+            }
+            at += 1;
+        }
+        Ok(options)
+    }
+}
+
+fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let options = RestoreOptions::parse(args)?;
+    let key = &args[1];
+    if !options.replace && ctx.peek(key).is_some() {
+        return Err(CommandError::BUSY_KEY);
+    }
+    let ttl = Millis::try_from(int(&args[2])?).map_err(|_| CommandError::INVALID_TTL)?;
+    let value = rdb::restore(&args[3], &ctx.limits()).map_err(|error| match error {
+        RestoreError::Checksum => CommandError::BAD_PAYLOAD,
+        RestoreError::Format => CommandError::BAD_FORMAT,
+    })?;
+    let deadline = match ttl {
+        0 => None,
+        at if options.absolute => Some(at),
+        ttl => Some(ctx.now().saturating_add(ttl)),
+    };
+    out.ok();
+    if let Some(deadline) = deadline {
+        if deadline <= ctx.horizon() {
+            // It would be gone at once.
+            if ctx.remove(key).is_some() {
+                ctx.log(&[b"DEL", key]);
+            }
+            return Ok(());
+        }
+        let at = deadline.to_string();
+        ctx.put(key, value, Some(deadline));
+        ctx.log(&[b"RESTORE", key, at.as_bytes(), &args[3], b"ABSTTL", b"REPLACE"]);
+    } else {
+        ctx.put(key, value, None);
+        ctx.log(&[b"RESTORE", key, b"0", &args[3], b"REPLACE"]);
+    }
+    if let Some(idle) = options.idle {
+        ctx.set_idle(key, idle);
+    }
+    Ok(())
+}

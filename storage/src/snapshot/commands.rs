@@ -1,0 +1,130 @@
+//! Values as the commands that create them: what a log's base consists of when it is not to be in the RDB format.
+
+use super::LargeKind;
+use crate::clock::Millis;
+use crate::entry::ValueRef;
+use crate::types::Item;
+use resplite_resp::number;
+
+/// Elements that one command brings, so that whoever loads it is not held up by a single command.
+const GROUP: usize = 64;
+
+/// Encoded commands, and the elements of the next one.
+#[derive(Default)]
+pub(super) struct Commands {
+    bytes: Vec<u8>,
+    name: &'static [u8],
+    key: Vec<u8>,
+    elements: Vec<u8>,
+    /// Arguments and elements in `elements`.
+    args: usize,
+    count: usize,
+}
+
+impl Commands {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub(super) fn select(&mut self, db: usize) {
+        write_command(&mut self.bytes, &[b"SELECT", db.to_string().as_bytes()]);
+    }
+
+    pub(super) fn entry(&mut self, key: &[u8], value: ValueRef<'_>, deadline: Option<Millis>) {
+        match value {
+            ValueRef::String(text) => text.with_bytes(|text| write_command(&mut self.bytes, &[b"SET", key, text])),
+            ValueRef::List(list) => {
+                self.begin_named(b"RPUSH", key);
+                list.iter().for_each(|item| self.element(&[item]));
+            }
+            ValueRef::Set(set) => {
+                self.begin(LargeKind::Set, key);
+                set.iter().for_each(|member| self.element(&[member]));
+            }
+            ValueRef::Hash(hash) => {
+                self.begin(LargeKind::Hash, key);
+                hash.iter().for_each(|(field, value)| self.element(&[field, value]));
+            }
+            ValueRef::SortedSet(set) => {
+                self.begin(LargeKind::SortedSet, key);
+                set.iter().for_each(|(member, score)| self.scored(member, score));
+            }
+        }
+        self.end();
+        self.deadline(key, deadline);
+    }
+
+    /// The elements from here on are of this key.
+    pub(super) fn begin(&mut self, kind: LargeKind, key: &[u8]) {
+        let name: &[u8] = match kind {
+            LargeKind::Set => b"SADD",
+            LargeKind::Hash => b"HSET",
+            LargeKind::SortedSet => b"ZADD",
+        };
+        self.begin_named(name, key);
+    }
+
+    fn begin_named(&mut self, name: &'static [u8], key: &[u8]) {
+        self.name = name;
+        self.key.clear();
+        self.key.extend_from_slice(key);
+    }
+
+    pub(super) fn element(&mut self, parts: &[Item<'_>]) {
+        for part in parts {
+            part.with_bytes(|bytes| write_bulk(&mut self.elements, bytes));
+        }
+        self.args += parts.len();
+        self.count += 1;
+        if self.count == GROUP {
+            self.end();
+        }
+    }
+
+    pub(super) fn scored(&mut self, member: Item<'_>, score: f64) {
+        let text = number::format_f64(score);
+        self.element(&[Item::Bytes(text.as_bytes()), member]);
+    }
+
+    /// Ends the elements of the current key.
+    pub(super) fn end(&mut self) {
+        if self.count == 0 {
+            return;
+        }
+        write_count(&mut self.bytes, b'*', self.args + 2);
+        write_bulk(&mut self.bytes, self.name);
+        write_bulk(&mut self.bytes, &self.key);
+        self.bytes.append(&mut self.elements);
+        (self.args, self.count) = (0, 0);
+    }
+
+    pub(super) fn deadline(&mut self, key: &[u8], deadline: Option<Millis>) {
+        if let Some(deadline) = deadline {
+            write_command(&mut self.bytes, &[b"PEXPIREAT", key, deadline.to_string().as_bytes()]);
+        }
+    }
+}
+
+/// Appends a command as an array of bulk strings, which is how logs hold it.
+pub fn write_command(out: &mut Vec<u8>, args: &[&[u8]]) {
+    write_count(out, b'*', args.len());
+    args.iter().for_each(|arg| write_bulk(out, arg));
+}
+
+/// Appends the head of an array (`*`) or of a bulk string (`$`).
+pub fn write_count(out: &mut Vec<u8>, kind: u8, count: usize) {
+    out.push(kind);
+    out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends one bulk string.
+pub fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_count(out, b'$', bytes.len());
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
