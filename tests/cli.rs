@@ -129,7 +129,7 @@ fn wrong_options_and_files_end_it_with_a_message() {
     std::fs::write(&bad, "port 1\n\nmaxmemory lots\n").unwrap();
     for (args, stdin, message) in [
         (&["--foo", "bar"][..], "", ">>> 'foo \"bar\"'\nBad directive or wrong number of arguments"),
-        (&["--appendonly", "yes"], "", "'yes' is not supported yet, only 'no' is"),
+        (&["--save", "60"], "", "Invalid save parameters"),
         (&["/no/such/file"], "", "can't open config file '/no/such/file': No such file or directory"),
         (&[&bad], "", "at line 3\n>>> 'maxmemory lots'\nargument must be a memory value"),
         (&["-"], "port", "at line 1\n>>> 'port'\nwrong number of arguments"),

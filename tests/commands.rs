@@ -4,6 +4,7 @@ mod connection;
 mod hash;
 mod keys;
 mod list;
+mod persistence;
 mod set;
 mod sorted_set;
 mod string;

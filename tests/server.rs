@@ -105,9 +105,9 @@ fn settings_are_read_and_changed_together() {
                 "ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config",
             ),
             (
-                "CONFIG SET appendfsync always",
+                "CONFIG SET appendfsync sometimes",
                 "ERR CONFIG SET failed (possibly related to argument 'appendfsync') - \
-              'always' is not supported yet, only 'everysec' is",
+              argument(s) must be one of the following: everysec, always, no",
             ),
             ("CONFIG REWRITE", "ERR The server is running without a config file"),
             ("CONFIG NOSUCH", "ERR unknown subcommand 'NOSUCH'. Try CONFIG HELP."),

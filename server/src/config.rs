@@ -39,10 +39,10 @@ pub enum LogLevel {
 /// When the log is synced to the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AppendFsync {
-    /// Before the reply to what was written leaves.
-    Always,
     /// Once a second.
     EverySecond,
+    /// Before the reply to what was written leaves.
+    Always,
     /// When the operating system likes.
     No,
 }

@@ -491,6 +491,7 @@ mod tests {
             Just(f64::INFINITY),
             Just(f64::NEG_INFINITY),
             Just(0.1),
+            Just(-0.0),
             (-1000i32..1000).prop_map(f64::from),
             any::<f64>().prop_filter("a score", |score| !score.is_nan()),
         ]

@@ -149,14 +149,25 @@ pub(crate) fn int_len(value: i64) -> usize {
 }
 
 /// Whether `items` are groups of `stride`, none cut short, whose first elements differ from each other.
-pub(crate) fn keys_differ<'a>(items: impl Iterator<Item = Item<'a>>, stride: usize) -> bool {
-    let (mut keys, mut items) = (std::collections::HashSet::new(), items);
-    while let Some(key) = items.next() {
-        if !keys.insert(key.to_vec()) || (1..stride).any(|_| items.next().is_none()) {
+pub(crate) fn keys_differ<'a>(mut items: impl Iterator<Item = Item<'a>>, stride: usize) -> bool {
+    /// Equal when the texts are, in an order that means nothing.
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    enum Key<'a> {
+        Int(i64),
+        Bytes(&'a [u8]),
+    }
+    let mut keys = Vec::new();
+    while let Some(item) = items.next() {
+        keys.push(match item {
+            Item::Int(value) => Key::Int(value),
+            Item::Bytes(bytes) => parse_i64(bytes).map_or(Key::Bytes(bytes), Key::Int),
+        });
+        if (1..stride).any(|_| items.next().is_none()) {
             return false;
         }
     }
-    true
+    keys.sort_unstable();
+    keys.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 /// Keeps `count` elements by chance, each combination equally likely.

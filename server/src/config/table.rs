@@ -373,8 +373,8 @@ fn set_bind(settings: &mut Settings, words: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-const FSYNCS: &[&str] = &["always", "everysec", "no"];
-const FSYNC_OF: [AppendFsync; 3] = [AppendFsync::Always, AppendFsync::EverySecond, AppendFsync::No];
+const FSYNCS: &[&str] = &["everysec", "always", "no"];
+const FSYNC_OF: [AppendFsync; 3] = [AppendFsync::EverySecond, AppendFsync::Always, AppendFsync::No];
 
 /// A name of a file that lies in the directory of the data and nowhere else.
 fn plain_name(field: &mut String, setting: &str, name: &str) -> Result<(), String> {
@@ -577,6 +577,7 @@ mod tests {
             ("bind", &["127.0.0.1", "-::1"], "127.0.0.1 -::1"),
             ("bind", &["127.0.0.1 ::1"], "127.0.0.1 ::1"),
             ("save", &[""], ""),
+            ("save", &["3600", "1", "60 100"], "3600 1 60 100"),
             ("appendonly", &["no"], "no"),
             ("replicaof", &["no", "one"], ""),
             ("hash-max-ziplist-entries", &["7"], "7"),
@@ -604,8 +605,10 @@ mod tests {
             ("unixsocketperm", &["888"], "argument couldn't be parsed as an octal number"),
             ("protected-mode", &["maybe"], "argument must be 'yes' or 'no'"),
             ("appendonly", &["maybe"], "argument must be 'yes' or 'no'"),
-            ("appendonly", &["yes"], "'yes' is not supported yet, only 'no' is"),
-            ("save", &["3600", "1"], "'3600 1' is not supported yet, only '' is"),
+            ("save", &["3600"], "Invalid save parameters"),
+            ("save", &["0", "1"], "Invalid save parameters"),
+            ("dbfilename", &["a/b"], "dbfilename can't be a path, just a filename"),
+            ("appendfilename", &[""], "appendfilename can't be empty"),
             ("appendfsync", &["x"], "argument(s) must be one of the following: everysec, always, no"),
             (
                 "loglevel",

@@ -193,12 +193,16 @@ impl<R: Read> Values<'_, R> {
             })?;
             return set.map(checked).ok_or_else(|| input.corrupt(TWICE));
         }
-        let mut set = SortedSet::new();
+        // The longest member decides before the first is added: a listpack would not keep the sign of a zero.
+        let mut members = Vec::new();
         for _ in 0..len {
             input.read_element(&mut scratch.first)?;
-            let score = read_score(input, kind)?;
-            let outcome = set.add(&scratch.first, score, AddOptions::default(), limits);
-            if !matches!(outcome, AddOutcome::Added(_)) {
+            members.push((scratch.first.clone(), read_score(input, kind)?));
+        }
+        let mut set = SortedSet::new();
+        set.expect(0, members.iter().map(|(member, _)| member.len()).max().unwrap_or(0), limits);
+        for (member, score) in members {
+            if !matches!(set.add(&member, score, AddOptions::default(), limits), AddOutcome::Added(_)) {
                 return Err(input.corrupt(TWICE));
             }
         }

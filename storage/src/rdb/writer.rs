@@ -190,8 +190,7 @@ impl Pieces {
                 Content::Copied(len) => &self.bytes[string.at..string.at + len],
                 Content::Shared(bytes) => bytes,
             };
-            written =
-                string.at + text.len() - if matches!(string.content, Content::Shared(_)) { text.len() } else { 0 };
+            written = string.end();
             packed.clear();
             let most = text.len().saturating_sub(WORTHWHILE);
             let is_packed = text.len() > COMPRESS_ABOVE
@@ -288,10 +287,9 @@ impl Pieces {
     }
 
     fn string(&mut self, text: &[u8]) {
-        if text.len() <= INT_TEXT_MAX {
-            if let Some(number) = parse_i64(text).filter(|number| i32::try_from(*number).is_ok()) {
-                return self.int(number);
-            }
+        let number = if text.len() <= INT_TEXT_MAX { parse_i64(text) } else { None };
+        if let Some(number) = number.filter(|number| i32::try_from(*number).is_ok()) {
+            return self.int(number);
         }
         self.raw(text);
     }
@@ -335,6 +333,14 @@ impl Pieces {
 }
 
 impl Undecided {
+    /// Behind what the string takes of the bytes.
+    fn end(&self) -> usize {
+        match &self.content {
+            Content::Copied(len) => self.at + len,
+            Content::Shared(_) => self.at,
+        }
+    }
+
     fn len(&self) -> usize {
         match &self.content {
             Content::Copied(len) => *len,

@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn zipmaps_may_hold_unused_bytes() {
-        let listpack = read_zipmap(b"\x02\x01a\x01\x02bXX\xfe\x01\0\0\0c\x02\012\xff").expect("a right one");
+        let listpack = read_zipmap(b"\x02\x01a\x01\x02bXX\xfe\x01\0\0\0c\x02\x0012\xff").expect("a right one");
         assert_eq!(texts(&listpack), [b"a".as_slice(), b"b", b"c", b"12"]);
         for wrong in [b"".as_slice(), b"\0", b"\x05\x01a\x01\0b\xff", b"\x01\x01a\x01\x02b\xff", b"\x01\x01a\xff"] {
             assert!(read_zipmap(wrong).is_none());
