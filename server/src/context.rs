@@ -413,7 +413,10 @@ impl<'a> Ctx<'a> {
     /// Has a key look as if it had last been used so many seconds ago.
     pub(crate) fn set_idle(&mut self, key: &[u8], seconds: u64) {
         let access = ((self.micros / 1_000_000).saturating_sub(seconds)) as u32 & 0x00ff_ffff;
-        self.update_entry(key, |entry| Edit::unchanged(entry.set_access(access)));
+        self.update_entry(key, |entry| {
+            entry.set_access(access);
+            Edit::unchanged(())
+        });
     }
 
     /// Sets or removes a deadline; a past one removes the key. Returns whether the key existed.
