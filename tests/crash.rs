@@ -16,6 +16,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+#[allow(clippy::disallowed_methods, reason = "the promise of everysec is about real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 const CONNECTIONS: usize = 50;
 /// Names of a connection's keys.
 const KEYS: usize = 8;
@@ -45,6 +50,7 @@ struct Running {
 }
 
 impl Running {
+    #[allow(clippy::zombie_processes, reason = "its owner waits for it when it is dropped")]
     fn start(directory: &Path, policy: &str, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_resplite"))
             .args(["--port", "0", "--bind", "127.0.0.1", "--appendfsync", policy, "--loglevel", "warning"])
@@ -182,8 +188,8 @@ fn write_until_the_end(address: SocketAddr, owner: usize, first: u64, seed: u64,
             })
             .collect();
         let bytes: Vec<u8> = batch.iter().flat_map(Operation::encoded).collect();
-        let now = Instant::now();
-        history.sent.extend(batch.iter().map(|_| now));
+        let sent = now();
+        history.sent.extend(batch.iter().map(|_| sent));
         let replies: Vec<usize> = batch.iter().map(Operation::replies).collect();
         history.operations.extend(batch);
         if connection.try_send_raw(&bytes).is_err() {
@@ -202,7 +208,7 @@ fn write_until_the_end(address: SocketAddr, owner: usize, first: u64, seed: u64,
                     None => return history,
                 }
             }
-            history.acknowledged.push(Instant::now());
+            history.acknowledged.push(now());
         }
     }
     history
@@ -264,7 +270,7 @@ fn run(policy: &str) {
                 .enumerate()
                 .map(|(owner, seed)| scope.spawn(move || write_until_the_end(address, owner, first, *seed, ended)))
                 .collect();
-            let begin = Instant::now();
+            let begin = now();
             if rewrites || saves {
                 std::thread::sleep(life / 2);
                 let mut control = Connection::tcp(address);
@@ -272,7 +278,7 @@ fn run(policy: &str) {
             }
             // The moment of death is what this test is about, so here is the one place that waits for time to pass.
             std::thread::sleep(life.saturating_sub(begin.elapsed()));
-            let killed = Instant::now();
+            let killed = now();
             server.kill();
             ended.store(true, Ordering::Relaxed);
             let histories: Vec<History> = writers.into_iter().map(|writer| writer.join().expect("no panic")).collect();

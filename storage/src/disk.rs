@@ -1,6 +1,8 @@
 //! The one door to files: everything that is kept goes through [`Disk`], so that tests can put a disk that fails in its
 //! place; no formats.
 
+pub mod sim;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -127,6 +129,12 @@ impl DiskFile for RealFile {
     }
 }
 
+/// The error for a lock that somebody else has.
+fn held(path: &Path) -> io::Error {
+    let text = format!("{}: another server keeps its data in this directory", path.display());
+    io::Error::new(io::ErrorKind::ResourceBusy, text)
+}
+
 /// An error with the name of the file in front.
 fn naming(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
@@ -188,10 +196,7 @@ impl Disk for RealDisk {
         let file = file.map_err(|error| naming(path, error))?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(file)),
-            Err(fs::TryLockError::WouldBlock) => Err(io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                format!("{}: another server keeps its data in this directory", path.display()),
-            )),
+            Err(fs::TryLockError::WouldBlock) => Err(held(path)),
             Err(fs::TryLockError::Error(error)) => Err(naming(path, error)),
         }
     }
