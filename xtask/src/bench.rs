@@ -3,6 +3,8 @@
 //! Every server is pinned to one core and redis-benchmark to another; the arms take turns, and a second instance of a
 //! peer runs as one more arm, so that its ratio to the first shows how much of a difference is noise.
 
+mod keeping;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How the task is called.
-pub(crate) const USAGE: &str = "bench [--quick] [--rows SET,GET,..] [--rounds N]
+pub(crate) const USAGE: &str = "bench [--quick] [--rows SET,GET,..] [--rounds N] [--keeping [--keys 5000000]]
       redis-benchmark's rows against Resplite, redis-server and valkey-server side by side; prints Markdown";
 
 /// Keys of the rows that use random ones.
@@ -82,6 +84,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let rounds = rounds.map_err(|_| "--rounds takes a number")?;
     let wanted = option("--rows").map(|rows| rows.to_uppercase());
     let tools = Tools::find()?;
+    if args.iter().any(|arg| arg == "--keeping") {
+        let keys = option("--keys").map_or(Ok(5_000_000), |keys| keys.parse()).map_err(|_| "--keys takes a number")?;
+        return keeping::run(&tools, keys, rounds);
+    }
     println!("Server CPU in microseconds per operation (requests per second in thousands), {}.\n", machine());
     println!("| row | pipeline | Resplite | redis-server | valkey-server | ratio to the best peer | null |");
     println!("|---|---|---|---|---|---|---|");
@@ -162,6 +168,18 @@ impl Tools {
     }
 
     fn start(&self, kind: Kind, name: &'static str) -> Result<Server, String> {
+        self.start_on(kind, name, "0", &self.directory, &["--save", "", "--appendonly", "no"])
+    }
+
+    /// Starts a server on these cores, in this directory, with these options more.
+    fn start_on(
+        &self,
+        kind: Kind,
+        name: &'static str,
+        cores: &str,
+        directory: &Path,
+        options: &[&str],
+    ) -> Result<Server, String> {
         let program = match kind {
             Kind::Resplite => &self.resplite,
             Kind::Redis => &self.redis,
@@ -169,10 +187,11 @@ impl Tools {
         };
         let port = free_port()?;
         let mut process = Command::new("taskset")
-            .args(["-c", "0"])
+            .args(["-c", cores])
             .arg(program)
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .current_dir(&self.directory)
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(options)
+            .current_dir(directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
