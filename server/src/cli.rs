@@ -2,6 +2,7 @@
 
 use resplite::config::{ConfigError, Settings};
 use resplite::{REDIS_VERSION, VERSION};
+use std::path::PathBuf;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -10,6 +11,10 @@ pub(crate) enum Request {
     Serve(Box<Settings>),
     /// A text on standard output, and success.
     Print(String),
+    /// Looks at a log, and cuts off damage at its end if `fix`.
+    CheckAof { path: PathBuf, fix: bool },
+    /// Looks at a snapshot.
+    CheckRdb { path: PathBuf },
 }
 
 /// Reads the words behind the program's name; `stdin` is read if one of them is `-`.
@@ -20,6 +25,11 @@ pub(crate) fn parse(args: &[String], stdin: impl FnOnce() -> std::io::Result<Vec
     match args {
         [word] if matches!(word.as_str(), "-v" | "--version") => return Ok(Request::Print(version())),
         [word] if matches!(word.as_str(), "-h" | "--help") => return Ok(Request::Print(help())),
+        [tool, rest @ ..] if tool == "check-aof" => return check_aof(rest),
+        [tool, rest @ ..] if tool == "check-rdb" => match rest {
+            [path] => return Ok(Request::CheckRdb { path: path.into() }),
+            _ => return Err("Usage: resplite check-rdb <file>".into()),
+        },
         _ => {}
     }
     let mut settings = Settings::default();
@@ -52,6 +62,14 @@ pub(crate) fn parse(args: &[String], stdin: impl FnOnce() -> std::io::Result<Vec
         return Err("Configured to not listen anywhere: give an address to bind, or a unixsocket.".into());
     }
     Ok(Request::Serve(Box::new(settings)))
+}
+
+fn check_aof(words: &[String]) -> Result<Request, String> {
+    match words {
+        [path] if !path.starts_with("--") => Ok(Request::CheckAof { path: path.into(), fix: false }),
+        [fix, path] if fix == "--fix" => Ok(Request::CheckAof { path: path.into(), fix: true }),
+        _ => Err("Usage: resplite check-aof [--fix] <file.manifest | file.aof>".into()),
+    }
 }
 
 /// Applies `--name value ..` after `--name value ..`.
@@ -118,6 +136,8 @@ fn help() -> String {
 Resplite {VERSION}: a server that speaks the protocol of Redis {REDIS_VERSION}.
 
 Usage: resplite [FILE | -] [--SETTING VALUE ...] ...
+       resplite check-aof [--fix] FILE.manifest
+       resplite check-rdb FILE
        resplite -v | --version
        resplite -h | --help
 
@@ -131,7 +151,9 @@ Options are the settings of that file and override it. Some that are often wante
   --maxmemory SIZE      memory limit for data, such as 100mb (0: none)
   --databases N         number of databases (16)
   --io-threads N        worker threads (0: one for each core)
-  --dir PATH            directory of relative file names (the current one)
+  --dir PATH            keep the data here: load it, log every change, sync once a second
+  --appendfsync WORD    when the log is synced: always, everysec or no
+  --save SECONDS N      write a snapshot when N changes are older than so many seconds
   --logfile PATH        log to a file instead of standard output
   --loglevel LEVEL      debug, verbose, notice, warning or nothing
   --pidfile PATH        file that holds the process id while the server runs
@@ -143,7 +165,8 @@ Once it accepts connections the server writes to standard output, a line for eac
   Listening on unix:/path/of/the/socket
   ... Ready to accept connections
 
-SIGTERM and SIGINT end it with status 0, a second one at once. All data is in memory and goes with the process.
+SIGTERM and SIGINT end it with status 0, a second one at once. Without --dir, --appendonly or --save all data is in
+memory and goes with the process.
 
 Examples:
   resplite

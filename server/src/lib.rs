@@ -17,7 +17,7 @@ mod usage;
 
 pub use client::Client;
 pub use resplite_resp::value::Value;
-pub use resplite_storage::disk;
+pub use resplite_storage::{aof, disk, rdb};
 pub use server::{Server, ServerBuilder};
 
 /// The version of Redis whose commands and replies this server has.

@@ -1,5 +1,6 @@
 //! The `resplite` binary: redis-server's command line over the library, and what belongs to a process: log, signals, pid file.
 
+mod check;
 mod cli;
 mod log_sink;
 mod process;
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
     let done = cli::parse(&args, read_stdin).and_then(|request| match request {
         Request::Print(text) => print(&text),
         Request::Serve(settings) => serve(*settings),
+        Request::CheckAof { path, fix } => check::aof(&path, fix).and_then(|text| print(text.trim_end())),
+        Request::CheckRdb { path } => check::rdb(&path).and_then(|text| print(text.trim_end())),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

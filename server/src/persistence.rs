@@ -12,6 +12,7 @@ use resplite_resp::request::Args;
 use resplite_storage::aof::manifest::Manifest;
 use resplite_storage::aof::{self, LoadOptions, Loaded, Log, LogOptions, SyncPolicy};
 use resplite_storage::disk::{Disk, DiskFile};
+use resplite_storage::entry::Entry;
 use resplite_storage::keyspace::{Keyspace, Locked, ShardSet};
 use resplite_storage::rdb::{Checksum, Options, Pieces, Reader, Record};
 use resplite_storage::snapshot::{Form, Snapshot};
@@ -644,6 +645,10 @@ struct Replay<'e> {
     said: u64,
 }
 
+/// Entries that are put in their places together.
+const LOAD_BATCH: usize = 256;
+/// Batches that may be read ahead.
+const LOAD_AHEAD: usize = 16;
 /// Keys between two looks at the clock while data is loaded.
 const PROGRESS_KEYS: u64 = 1 << 16;
 
@@ -658,11 +663,35 @@ impl<'e> Replay<'e> {
     }
 
     /// The records of a snapshot. `keeps_expired` is for a log's base: the log itself says what goes.
+    ///
+    /// One thread reads and decodes, another one puts the entries in their places.
     fn snapshot_records<R: Read>(&mut self, reader: &mut Reader<R>, keeps_expired: bool) -> Result<(), String> {
+        let engine = self.engine;
+        std::thread::scope(|scope| {
+            let (sender, receiver) = mpsc::sync_channel::<Vec<(usize, Entry)>>(LOAD_AHEAD);
+            let settler = move || receiver.into_iter().for_each(|batch| settle(engine, batch));
+            let settler = std::thread::Builder::new().name("resplite-load".into()).spawn_scoped(scope, settler);
+            let settler = settler.map_err(|error| error.to_string())?;
+            let read = self.read_records(reader, keeps_expired, |batch| {
+                // Who settles ends only when there is no more to come.
+                let _ = sender.send(batch);
+            });
+            drop(sender);
+            settler.join().map_err(|_| "loading has panicked".to_owned())?;
+            read
+        })
+    }
+
+    fn read_records<R: Read>(
+        &mut self,
+        reader: &mut Reader<R>,
+        keeps_expired: bool,
+        mut settle: impl FnMut(Vec<(usize, Entry)>),
+    ) -> Result<(), String> {
         let engine = self.engine;
         let (progress, now) = (&engine.persistence.load, engine.clock.micros());
         let (before, mut db, mut keys) = (progress.loaded.load(Ordering::Relaxed), 0, 0u64);
-        let mut said = now;
+        let mut batch = Vec::with_capacity(LOAD_BATCH);
         while let Some(record) = reader.next().map_err(|error| error.to_string())? {
             match record {
                 Record::Select(selected) if selected < engine.keyspace.databases() => db = selected,
@@ -678,14 +707,14 @@ impl<'e> Replay<'e> {
                         progress.keys_expired.fetch_add(1, Ordering::Relaxed);
                     } else {
                         let used = (now / 1_000_000).saturating_sub(record.idle.unwrap_or(0));
-                        let key = record.key;
-                        let mut locked = engine.keyspace.lock_one(engine.keyspace.shard_of(engine.keyspace.hash(key)));
-                        let at = locked.key(db, key);
-                        locked.shard(at.hash).load(at, record.into_entry(used as u32 & 0x00ff_ffff));
+                        batch.push((db, record.into_entry(used as u32 & 0x00ff_ffff)));
+                    }
+                    if batch.len() == LOAD_BATCH {
+                        settle(std::mem::replace(&mut batch, Vec::with_capacity(LOAD_BATCH)));
                     }
                     if keys.is_multiple_of(PROGRESS_KEYS) {
                         progress.loaded.store(before + reader.offset(), Ordering::Relaxed);
-                        said = say_progress(engine, said);
+                        self.said = say_progress(engine, self.said);
                     }
                 }
                 Record::Function(_) => {
@@ -694,9 +723,23 @@ impl<'e> Replay<'e> {
                 Record::Aux { .. } | Record::Resize { .. } => {}
             }
         }
+        settle(batch);
         progress.keys_loaded.fetch_add(keys, Ordering::Relaxed);
         progress.loaded.store(before + reader.offset(), Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// Puts entries that were read in their places; the cache misses of a batch overlap.
+fn settle(engine: &Engine, batch: Vec<(usize, Entry)>) {
+    let mut locked = engine.keyspace.lock(&ShardSet::All);
+    let mut hashes = [0; LOAD_BATCH];
+    for ((db, entry), hash) in batch.iter().zip(&mut hashes) {
+        *hash = engine.keyspace.hash(entry.key());
+        locked.shard(*hash).touch_bucket(*db, *hash);
+    }
+    for ((db, entry), hash) in batch.into_iter().zip(hashes) {
+        locked.shard(hash).load(db, hash, entry);
     }
 }
 

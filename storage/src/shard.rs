@@ -395,7 +395,7 @@ impl Shard {
         let mut collection = T::default();
         let result = fill(&mut collection);
         if !collection.is_empty() {
-            self.add(at, Entry::new(at.key, collection.into_value(), None, access));
+            self.add(at.db, at.hash, Entry::new(at.key, collection.into_value(), None, access));
             self.mark(at);
         }
         result
@@ -412,7 +412,7 @@ impl Shard {
                 NewString::Bytes(bytes) => Entry::with_text(at.key, bytes, deadline, access),
                 NewString::Shared(bytes) => Entry::new(at.key, shared(bytes), deadline, access),
             };
-            self.add(at, entry);
+            self.add(at.db, at.hash, entry);
             self.mark(at);
             return;
         };
@@ -440,15 +440,18 @@ impl Shard {
     /// Sets a value of any type with its deadline, whatever was there before.
     pub fn put(&mut self, at: KeyRef<'_>, value: Value, deadline: Option<Millis>, access: u32) {
         self.take(at);
-        self.add(at, Entry::new(at.key, value, deadline, access));
+        self.add(at.db, at.hash, Entry::new(at.key, value, deadline, access));
         self.mark(at);
     }
 
-    /// Puts an entry that was read from a file in its place, whatever was there before.
-    pub fn load(&mut self, at: KeyRef<'_>, entry: Entry) {
-        self.take(at);
-        self.add(at, entry);
-        self.mark(at);
+    /// Puts an entry that was read from a file in its place, whatever was there before; `hash` is its key's.
+    pub fn load(&mut self, db: usize, hash: u64, entry: Entry) {
+        let here = self.dbs[db].table.find(hash, |other| other.key() == entry.key()).is_some();
+        if here {
+            self.take(KeyRef { db, hash, key: entry.key() });
+        }
+        self.stats.dirty += 1;
+        self.add(db, hash, entry);
     }
 
     /// Removes a key that is not expired and returns what was there.
@@ -617,16 +620,16 @@ impl Shard {
         }
     }
 
-    fn add(&mut self, at: KeyRef<'_>, mut entry: Entry) {
+    fn add(&mut self, db: usize, hash: u64, mut entry: Entry) {
         entry.set_epoch(self.epoch);
         self.bytes += entry.heap_bytes();
-        let db = &mut self.dbs[at.db];
+        let db = &mut self.dbs[db];
         if let Some(deadline) = entry.deadline() {
-            db.deadlines.insert(deadline, at.hash);
+            db.deadlines.insert(deadline, hash);
             self.alarm.set(deadline);
         }
         let hasher = self.hasher;
-        db.table.insert(at.hash, entry, |entry| hasher.hash(entry.key()));
+        db.table.insert(hash, entry, |entry| hasher.hash(entry.key()));
     }
 
     fn take(&mut self, at: KeyRef<'_>) -> Option<Entry> {
