@@ -285,7 +285,7 @@ impl Engine {
     /// Writes a snapshot under a name of its own and then puts it in the place of the last one.
     fn write_rdb(&self, snapshot: Snapshot, settings: &Settings) -> io::Result<()> {
         let path = Self::snapshot_path(settings);
-        let temporary = settings.path(&format!("temp-{}.rdb", std::process::id()));
+        let temporary = settings.path(&format!("temp-{}-{}.rdb", std::process::id(), &self.run_id[..8]));
         let plan = SnapshotPlan {
             path: temporary.clone(),
             form: Self::snapshot_form(settings),
@@ -323,24 +323,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes how a job went, and begins what waits for its end.
+    /// Notes how a job went; what waits for its end is rung for.
     fn conclude(&self, job: Job, done: &io::Result<()>, dirty: u64) {
         let persistence = &self.persistence;
         let now = self.clock.micros();
-        let mut state = persistence.state.lock();
-        let began = state.job.take().map_or(now, |(_, began)| began);
-        let outcomes = match job {
-            Job::Save => &mut state.saves,
-            Job::Rewrite => &mut state.rewrites,
-        };
-        self.log.set_busy(false);
-        outcomes.seconds = Some(now.saturating_sub(began) / 1_000_000);
-        outcomes.has_failed = done.is_err();
-        match done {
-            Ok(()) => (outcomes.done, outcomes.failed_in_a_row) = (outcomes.done + 1, 0),
-            Err(_) => outcomes.failed_in_a_row += 1,
-        }
-        drop(state);
         match (job, done) {
             (Job::Save, Ok(())) => {
                 persistence.last_save.store(now, Ordering::Relaxed);
@@ -355,13 +341,31 @@ impl Engine {
             (Job::Rewrite, Ok(())) => log::info!("The log has been rewritten"),
             (Job::Rewrite, Err(error)) => log::error!("The rewriting of the log failed: {error}"),
         }
+        self.log.set_busy(false);
+        // Last, so that whoever sees that the job is done sees what it did.
+        let mut state = persistence.state.lock();
+        let began = state.job.take().map_or(now, |(_, began)| began);
+        let outcomes = match job {
+            Job::Save => &mut state.saves,
+            Job::Rewrite => &mut state.rewrites,
+        };
+        outcomes.seconds = Some(now.saturating_sub(began) / 1_000_000);
+        outcomes.has_failed = done.is_err();
+        match done {
+            Ok(()) => (outcomes.done, outcomes.failed_in_a_row) = (outcomes.done + 1, 0),
+            Err(_) => outcomes.failed_in_a_row += 1,
+        }
+        drop(state);
         persistence.ring();
     }
 
     /// Runs a job on a thread of its own.
     fn in_background(&self, work: impl FnOnce(&Engine) + Send + 'static) -> io::Result<()> {
         let engine = self.me.upgrade().ok_or_else(|| io::Error::other("the server ends"))?;
-        let thread = std::thread::Builder::new().name("resplite-save".into()).spawn(move || work(&engine))?;
+        let thread = std::thread::Builder::new().name("resplite-save".into()).spawn(move || {
+            crate::usage::give_way();
+            work(&engine);
+        })?;
         let mut state = self.persistence.state.lock();
         state.threads.retain(|thread| !thread.is_finished());
         state.threads.push(thread);
@@ -579,13 +583,20 @@ impl Engine {
             return;
         }
         persistence.ring();
-        let (threads, keeper) = {
-            let mut state = persistence.state.lock();
-            (std::mem::take(&mut state.threads), state.keeper.take())
-        };
-        for thread in threads.into_iter().chain(keeper) {
-            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-                log::error!("a thread that keeps data has panicked");
+        // The keeper may have begun one more job before it noticed.
+        loop {
+            let threads: Vec<_> = {
+                let mut state = persistence.state.lock();
+                let keeper = state.keeper.take();
+                state.threads.drain(..).chain(keeper).collect()
+            };
+            if threads.is_empty() {
+                break;
+            }
+            for thread in threads {
+                if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                    log::error!("a thread that keeps data has panicked");
+                }
             }
         }
         if !settings.save.is_empty() && !persistence.has_saved_at_end.load(Ordering::Acquire) {
