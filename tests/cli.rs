@@ -214,3 +214,89 @@ fn version_and_help_are_printed() {
     assert!(help.status.success());
     assert!(String::from_utf8(help.stdout).unwrap().contains("Listening on 127.0.0.1:6379"));
 }
+
+/// The end of the file of the log that changes go to.
+fn last_increment(dir: &Path) -> std::path::PathBuf {
+    let log = dir.join("appendonlydir");
+    let manifest = std::fs::read_to_string(log.join("appendonly.aof.manifest")).unwrap();
+    let last = manifest.lines().rfind(|line| line.ends_with("type i")).expect("an increment");
+    log.join(last.split(' ').nth(1).unwrap())
+}
+
+#[test]
+fn a_directory_keeps_the_data_and_belongs_to_one_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().to_str().unwrap();
+    let server = Running::start(&["--port", "0", "--dir", place, "--appendfsync", "always"]);
+    assert_eq!(server.ask("SET key value"), "+OK");
+    let second = run(&["--port", "0", "--dir", place], "");
+    let errors = String::from_utf8(second.stderr).unwrap();
+    assert!(!second.status.success() && errors.contains("another server keeps its data"), "{errors}");
+    server.signal("KILL");
+    server.wait();
+    let server = Running::start(&["--port", "0", "--dir", place]);
+    assert_eq!(server.ask("STRLEN key"), ":5");
+    server.signal("TERM");
+    assert!(server.wait().success());
+}
+
+#[test]
+fn damaged_files_are_shown_and_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().to_str().unwrap();
+    let server = Running::start(&["--port", "0", "--dir", place, "--appendfsync", "always"]);
+    for number in 0..3 {
+        assert_eq!(server.ask(&format!("SET key{number} value")), "+OK");
+    }
+    assert_eq!(server.ask("SAVE"), "+OK");
+    server.signal("TERM");
+    assert!(server.wait().success());
+    let manifest = path(&dir.path().join("appendonlydir"), "appendonly.aof.manifest");
+    let snapshot = path(dir.path(), "dump.rdb");
+    let well = run(&["check-aof", &manifest], "");
+    let text = String::from_utf8(well.stdout).unwrap();
+    assert!(well.status.success() && text.contains(", 4 commands, well"), "{text}");
+    let well = run(&["check-rdb", &snapshot], "");
+    let text = String::from_utf8(well.stdout).unwrap();
+    assert!(well.status.success() && text.contains("3 keys, 0 of them with a deadline"), "{text}");
+
+    // In the middle of what was promised: nothing starts on it.
+    let log = last_increment(dir.path());
+    let bytes = std::fs::read(&log).unwrap();
+    let mut damaged = bytes.clone();
+    let at = bytes.windows(4).position(|window| window == b"key1").unwrap();
+    damaged[at] ^= 1;
+    std::fs::write(&log, &damaged).unwrap();
+    let refused = run(&["--port", "0", "--dir", place], "");
+    let errors = String::from_utf8(refused.stderr).unwrap();
+    let name = log.file_name().unwrap().to_str().unwrap();
+    assert!(!refused.status.success(), "{errors}");
+    for word in [name, "offset", "checksum", "resplite check-aof --fix"] {
+        assert!(errors.contains(word), "{word}: {errors}");
+    }
+    let shown = run(&["check-aof", &manifest], "");
+    let text = String::from_utf8(shown.stderr).unwrap();
+    assert!(!shown.status.success() && text.contains("DAMAGED at offset"), "{text}");
+    let cut = run(&["check-aof", "--fix", &manifest], "");
+    let text = String::from_utf8(cut.stdout).unwrap();
+    assert!(cut.status.success() && text.contains("bytes were cut off"), "{text}");
+    let server = Running::start(&["--port", "0", "--dir", place]);
+    assert_eq!((server.ask("EXISTS key0"), server.ask("EXISTS key1")), (":1".into(), ":0".into()));
+    server.signal("TERM");
+    server.wait();
+
+    // A torn end was never promised.
+    std::fs::write(&log, &bytes[..bytes.len() - 3]).unwrap();
+    let server = Running::start(&["--port", "0", "--dir", place]);
+    assert!(server.said.iter().any(|line| line.contains("were torn")), "{:?}", server.said);
+    assert_eq!((server.ask("EXISTS key1"), server.ask("EXISTS key2")), (":1".into(), ":0".into()));
+    drop(server);
+
+    std::fs::write(&snapshot, b"REDIS0010 and nothing more").unwrap();
+    let refused = run(&["--port", "0", "--dir", place, "--appendonly", "no"], "");
+    let errors = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && errors.contains("resplite check-rdb"), "{errors}");
+    assert!(!run(&["check-rdb", &snapshot], "").status.success());
+    assert!(!run(&["check-aof", "/no/such.manifest"], "").status.success());
+    assert!(String::from_utf8(run(&["check-aof"], "").stderr).unwrap().contains("Usage"));
+}
