@@ -184,7 +184,7 @@ mod tests {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         match parse(&args, || Ok(b"port 5\ntimeout 6\n".to_vec()))? {
             Request::Serve(settings) => Ok(*settings),
-            Request::Print(text) => panic!("{text}"),
+            other => panic!("{other:?}"),
         }
     }
 

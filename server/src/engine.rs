@@ -482,6 +482,7 @@ impl Engine {
             self.admit_in_trouble(session, command, trouble)?;
         }
         if session.settings.maxmemory != 0
+            && !session.is_replay
             && needs_memory(session, command)
             && self.used_memory() as u64 > session.settings.maxmemory
         {

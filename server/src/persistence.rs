@@ -755,6 +755,10 @@ fn settle(engine: &Engine, batch: Vec<(usize, Entry)>) {
 }
 
 impl aof::Replay for Replay<'_> {
+    fn begin_file(&mut self) {
+        self.session.db = 0;
+    }
+
     fn snapshot(&mut self, input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, String> {
         let mut reader = Reader::new(input, settings_limits(self.engine)).map_err(|error| error.to_string())?;
         self.snapshot_records(&mut reader, true)?;
@@ -769,8 +773,15 @@ impl aof::Replay for Replay<'_> {
         }
         self.reply.clear();
         self.engine.execute_one(&mut self.session, args, &mut self.reply);
-        if self.reply.as_bytes().first() == Some(&b'-') {
-            self.errors += 1;
+        let reply = self.reply.as_bytes();
+        if reply.first() != Some(&b'-') {
+            return Ok(());
+        }
+        self.errors += 1;
+        if args.name().eq_ignore_ascii_case(b"select") {
+            // What follows would go into another database than it belongs to.
+            let error = String::from_utf8_lossy(&reply[1..]).trim_end().to_owned();
+            return Err(format!("SELECT answers \"{error}\" (see the setting `databases`)"));
         }
         Ok(())
     }
@@ -803,6 +814,8 @@ impl Engine {
         if self.settings().0.has_data() {
             self.persistence.load.started.store(self.clock.micros(), Ordering::Relaxed);
             self.persistence.set_trouble(LOADING, true);
+            // A log says itself what went, and when: what looks expired may be given more time by what follows.
+            self.keyspace.set_active_expire(false);
         }
     }
 
@@ -823,6 +836,7 @@ impl Engine {
         let loaded = self.load_data(&settings);
         self.persistence.set_trouble(LOADING, false);
         loaded?;
+        self.keyspace.set_active_expire(true);
         let dirty = self.keyspace.stats().dirty;
         self.persistence.saved_dirty.store(dirty, Ordering::Relaxed);
         if settings.keeps_log() {

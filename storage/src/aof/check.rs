@@ -31,6 +31,8 @@ struct Count {
 }
 
 impl Replay for Count {
+    fn begin_file(&mut self) {}
+
     fn snapshot(&mut self, input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, String> {
         let mut reader = Reader::new(input, Limits::DEFAULT).map_err(|error| error.to_string())?;
         while reader.next().map_err(|error| error.to_string())?.is_some() {}

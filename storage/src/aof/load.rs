@@ -21,6 +21,9 @@ const MOST_ARGUMENTS: u64 = 1 << 31;
 
 /// What takes in the content of a log.
 pub trait Replay {
+    /// A file begins: what follows is of database 0 until a SELECT says otherwise.
+    fn begin_file(&mut self);
+
     /// A snapshot in the RDB format. Returns the rest of the file, in which commands may follow.
     ///
     /// # Errors
@@ -123,11 +126,16 @@ pub fn load(disk: &dyn Disk, options: &LoadOptions, replay: &mut dyn Replay) -> 
     let (mut before, mut cut) = (0, 0);
     for (index, file) in files.iter().enumerate() {
         let place = options.directory.join(&file.name);
-        let is_last = index + 1 == files.len();
+        // A file is synced before the next one is written to, so behind a torn end there is nothing.
+        let mut is_last = true;
+        for later in &files[index + 1..] {
+            is_last &= disk.len(&options.directory.join(&later.name))?.unwrap_or(0) == 0;
+        }
         let Some(len) = disk.len(&place)? else {
             let what = "the manifest names it, and it is not there".into();
             return Err(LoadError::Damaged { file: place, offset: 0, what, remedy: path });
         };
+        replay.begin_file();
         let mut scan = Scan::new(disk.read(&place)?, len, before, replay);
         if let Err(damage) = scan.run() {
             let accepts = match damage.kind {

@@ -734,7 +734,8 @@ impl Writer {
             }
             shared.progress.notify_all();
             if closes && inner.buffer.is_empty() {
-                return;
+                drop(inner);
+                return self.seal();
             }
             if shared.policy() != SyncPolicy::Always && !inner.closes && inner.buffer.len() < ENOUGH {
                 inner.writer_rests = true;
@@ -850,6 +851,18 @@ impl Writer {
             self.shared.delayed_syncs.fetch_add(1, Ordering::Relaxed);
         }
         self.sync()
+    }
+
+    /// Ends the file with an empty batch that says that everything before it was synced: damage there will be known for
+    /// what it is.
+    fn seal(mut self) {
+        let Some(increment) = self.increment.as_mut().filter(|increment| increment.size > 0) else { return };
+        self.out.clear();
+        Head::new(&[], increment.synced).write(&mut self.out);
+        if let Err(error) = increment.file.write_all(&self.out).and_then(|()| increment.file.sync()) {
+            // All that matters has been synced.
+            log::warn!("the log could not be sealed: {error}");
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {
