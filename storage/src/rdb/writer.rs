@@ -242,6 +242,8 @@ impl Pieces {
             return self.raw(listpack.as_bytes());
         }
         let nodes = || list.nodes().into_iter().flatten();
+        // A long list is copied under a lock: once, not again each time that the bytes have to grow.
+        self.bytes.reserve(list.heap_bytes());
         self.length(nodes().count());
         for node in nodes() {
             if let Some(element) = node.as_plain() {
