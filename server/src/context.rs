@@ -3,10 +3,11 @@
 //! The write path keeps its own books. A handler changes a value only inside `update` or `upsert`; watchers, byte
 //! counts, deadlines and the removal of emptied collections follow from what the closure returns.
 
-use crate::command::{Command, Flags};
+use crate::command::{Command, Flags, Locks};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
+use crate::journal;
 use crate::session::Session;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
@@ -65,6 +66,8 @@ pub(crate) struct Ctx<'a> {
     horizon: Millis,
     /// Whether there is a log that hears of changes.
     is_logged: bool,
+    /// Whether the effects of the running command are logged by themselves, and not with those of others.
+    is_alone: bool,
     /// Hashes of the keys that the locks were chosen by.
     hashes: KeyHashes,
 }
@@ -81,12 +84,18 @@ impl<'a> Ctx<'a> {
         // While a log is replayed nothing expires: it says itself what went, and when.
         let horizon = if session.is_replay { 0 } else { micros / 1000 };
         let is_logged = engine.log.is_open() && !session.is_replay;
-        Ctx { engine, session, command, locked, micros, horizon, is_logged, hashes }
+        Ctx { engine, session, command, locked, micros, horizon, is_logged, is_alone: true, hashes }
     }
 
     /// Runs a handler; a failed one leaves nothing of its reply behind but the error.
     #[inline]
     pub(crate) fn run(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
+        self.is_alone = command.locks != Locks::Queue;
+        self.run_part(command, args, out);
+    }
+
+    /// Runs a handler as a part of the command that is running, with which its effects are logged.
+    pub(crate) fn run_part(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
         let start = out.checkpoint();
         self.command = command;
         self.session.ran += 1;
@@ -105,6 +114,19 @@ impl<'a> Ctx<'a> {
     /// Notes for the log what the running command did.
     #[inline]
     fn note(&mut self, args: Args<'_>, before: u64) {
+        if self.is_alone
+            && self.session.journal.is_untouched()
+            && let Some(shard) = self.locked.only()
+            && !shard.has_expired()
+        {
+            // What nearly all commands are: one shard, and nothing goes with them that would have to be gathered.
+            if shard.dirty() != before {
+                let db = self.session.db;
+                let position = self.engine.log.append_with(db, db, |buffer| journal::write(buffer, args));
+                shard.set_log_position(position);
+            }
+            return;
+        }
         let is_rewritten = std::mem::take(&mut self.session.journal.is_rewritten);
         let is_forced = std::mem::take(&mut self.session.journal.is_forced);
         if !is_rewritten && (is_forced || self.locked.dirty() != before) {
@@ -128,6 +150,13 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub(crate) fn publish(&mut self) {
         if !self.is_logged {
+            return;
+        }
+        if self.session.journal.is_empty()
+            && let Some(shard) = self.locked.only()
+            && !shard.has_expired()
+        {
+            self.session.log_position = self.session.log_position.max(shard.log_position());
             return;
         }
         self.note_expired();

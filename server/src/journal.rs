@@ -29,8 +29,7 @@ impl Journal {
     #[inline]
     pub(crate) fn command(&mut self, db: usize, args: Args<'_>) {
         self.begin(db);
-        write_count(&mut self.bytes, b'*', args.len());
-        args.iter().for_each(|arg| write_bulk(&mut self.bytes, arg));
+        write(&mut self.bytes, args);
     }
 
     /// Notes a command that says what another one did.
@@ -57,6 +56,12 @@ impl Journal {
         self.records == 0
     }
 
+    /// Whether the running command has neither noted nor asked for anything.
+    #[inline]
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.records == 0 && !self.is_rewritten && !self.is_forced
+    }
+
     /// Hands everything over, in a transaction if there is more than one record: the database of the first record, that
     /// of the last, and the bytes.
     #[inline]
@@ -74,6 +79,17 @@ impl Journal {
         }
         result
     }
+}
+
+/// Longest head of an array or of a bulk string, and the line end behind the latter.
+const MOST_FRAME: usize = 32;
+
+/// Appends a command as logs hold it.
+#[inline]
+pub(crate) fn write(out: &mut Vec<u8>, args: Args<'_>) {
+    out.reserve(args.byte_len() + (args.len() + 1) * MOST_FRAME);
+    write_count(out, b'*', args.len());
+    args.iter().for_each(|arg| write_bulk(out, arg));
 }
 
 #[cfg(test)]

@@ -295,9 +295,21 @@ impl<'a> Locked<'a> {
         self.guards.iter_mut().map(|(_, guard)| &mut **guard)
     }
 
+    /// The locked shard, if it is only one.
+    #[inline]
+    pub fn only(&mut self) -> Option<&mut Shard> {
+        match &mut self.guards[..] {
+            [(_, guard)] => Some(guard),
+            _ => None,
+        }
+    }
+
     /// Changes of keys in the locked shards since the start.
     #[inline]
     pub fn dirty(&self) -> u64 {
+        if let [(_, guard)] = &self.guards[..] {
+            return guard.dirty();
+        }
         self.guards.iter().map(|(_, guard)| guard.dirty()).sum()
     }
 

@@ -272,13 +272,19 @@ impl Log {
     /// Callers hold the locks of what they have changed: the order of calls is the order of execution.
     #[inline]
     pub fn append(&self, first_db: usize, last_db: usize, records: &[u8]) -> u64 {
+        self.append_with(first_db, last_db, |buffer| buffer.extend_from_slice(records))
+    }
+
+    /// As [`Log::append`], for records that `write` appends to the log's own buffer: it must do nothing else.
+    #[inline]
+    pub fn append_with(&self, first_db: usize, last_db: usize, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let mut inner = self.shared.inner.lock();
         let before = inner.buffer.len();
         if inner.db != Some(first_db) {
             write_command(&mut inner.buffer, &[b"SELECT", first_db.to_string().as_bytes()]);
         }
         inner.db = Some(last_db);
-        inner.buffer.extend_from_slice(records);
+        write(&mut inner.buffer);
         let len = inner.buffer.len();
         inner.end += (len - before) as u64;
         let end = inner.end;

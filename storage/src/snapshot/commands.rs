@@ -116,13 +116,22 @@ pub fn write_command(out: &mut Vec<u8>, args: &[&[u8]]) {
 }
 
 /// Appends the head of an array (`*`) or of a bulk string (`$`).
+#[inline]
 pub fn write_count(out: &mut Vec<u8>, kind: u8, count: usize) {
-    out.push(kind);
-    out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    // Nearly all are this short.
+    match count {
+        0..10 => out.extend_from_slice(&[kind, b'0' + count as u8, b'\r', b'\n']),
+        10..100 => out.extend_from_slice(&[kind, b'0' + (count / 10) as u8, b'0' + (count % 10) as u8, b'\r', b'\n']),
+        _ => {
+            out.push(kind);
+            out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
 }
 
 /// Appends one bulk string.
+#[inline]
 pub fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     write_count(out, b'$', bytes.len());
     out.extend_from_slice(bytes);
