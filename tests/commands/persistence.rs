@@ -2,6 +2,11 @@
 
 use crate::support::{Connection, builder, server};
 use resplite::Value;
+use resplite::disk::sim::SimDisk;
+use resplite::disk::{Disk, DiskFile};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
 
 fn text(value: &Value) -> String {
     format!("{value:?}")
@@ -71,4 +76,139 @@ fn a_snapshot_is_written_and_asked_about() {
     assert_eq!(connection.call(["GET", "key"]).as_str(), Some("value"));
     let started = connection.call(["BGSAVE"]);
     assert_eq!(started.as_str(), Some("Background saving started"));
+}
+
+/// A disk whose files cannot be read before somebody says so.
+struct SlowDisk {
+    disk: SimDisk,
+    gate: Arc<(Mutex<bool>, Condvar)>,
+}
+
+struct SlowFile(Box<dyn Read + Send>, Arc<(Mutex<bool>, Condvar)>);
+
+impl Read for SlowFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (open, rung) = &*self.1;
+        let mut open = open.lock().unwrap();
+        while !*open {
+            open = rung.wait(open).unwrap();
+        }
+        self.0.read(buffer)
+    }
+}
+
+impl Disk for SlowDisk {
+    fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(SlowFile(self.disk.read(path)?, self.gate.clone())))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.create(path)
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.append(path)
+    }
+
+    fn len(&self, path: &Path) -> io::Result<Option<u64>> {
+        self.disk.len(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        self.disk.truncate(path, len)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync_dir(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send>> {
+        self.disk.lock(path)
+    }
+}
+
+#[test]
+fn until_the_data_is_there_clients_hear_that_it_is_loading() {
+    let disk = SimDisk::new();
+    let start = |disk: Arc<dyn Disk>, socket: &str| {
+        let builder = builder().dir("/data").disk(disk).setting("appendonly", "no").unwrap();
+        if socket.is_empty() { builder.no_port() } else { builder.no_port().unix_socket(socket) }.start()
+    };
+    {
+        let server = start(Arc::new(disk.clone()), "").unwrap();
+        let mut client = server.client();
+        client.call(["SET", "key", "value"]);
+        assert!(client.call(["SAVE"]).is_ok());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let slow = SlowDisk { disk, gate: gate.clone() };
+    let path = socket.to_str().unwrap().to_owned();
+    let starting = std::thread::spawn(move || start(Arc::new(slow), &path));
+    let mut connection = loop {
+        // It listens before it loads; until then there is nothing to connect to.
+        match Connection::unix(&socket) {
+            Ok(connection) => break connection,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    const LOADING: &str = "LOADING Redis is loading the dataset in memory";
+    for command in [&["GET", "key"][..], &["SET", "key", "other"], &["PING"], &["SAVE"]] {
+        assert_eq!(connection.call(command).as_error(), Some(LOADING), "{command:?}");
+    }
+    let info = text(&connection.call(["INFO", "persistence"]));
+    for line in ["loading:1", "loading_total_bytes:", "loading_loaded_perc:0.00", "loading_start_time:1700000000"] {
+        assert!(info.contains(line), "{line}: {info}");
+    }
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    let server = starting.join().unwrap().unwrap();
+    assert_eq!(connection.call(["GET", "key"]).as_str(), Some("value"));
+    let info = text(&connection.call(["INFO", "persistence"]));
+    assert!(info.contains("loading:0") && info.contains("rdb_last_load_keys_loaded:1"), "{info}");
+    drop(server);
+}
+
+#[test]
+fn the_log_is_switched_on_and_off_while_the_server_runs() {
+    let disk = SimDisk::new();
+    let start = || builder().no_port().dir("/data").disk(Arc::new(disk.clone()));
+    let done = |client: &mut resplite::Client| {
+        // Each INFO is a look; the rewrite is another thread's.
+        while !text(&client.call(["INFO", "persistence"])).contains("aof_rewrite_in_progress:0") {
+            std::thread::yield_now();
+        }
+    };
+    {
+        let server = start().setting("appendonly", "no").unwrap().start().unwrap();
+        let mut client = server.client();
+        client.call(["SET", "before", "1"]);
+        assert!(text(&client.call(["INFO", "persistence"])).contains("aof_enabled:0"));
+        assert!(client.call(["CONFIG", "SET", "appendonly", "yes"]).is_ok());
+        client.call(["SET", "while", "2"]);
+        done(&mut client);
+        assert!(text(&client.call(["INFO", "persistence"])).contains("aof_enabled:1"));
+        client.call(["SET", "with", "3"]);
+        assert!(client.call(["CONFIG", "SET", "appendonly", "no"]).is_ok());
+        client.call(["SET", "after", "4"]);
+    }
+    let server = start().start().unwrap();
+    let mut client = server.client();
+    let found = client.call(["MGET", "before", "while", "with", "after"]);
+    let found: Vec<Option<&str>> = found.as_slice().unwrap().iter().map(Value::as_str).collect();
+    assert_eq!(found, [Some("1"), Some("2"), Some("3"), None]);
+    assert_eq!(client.call(["BGREWRITEAOF"]).as_str(), Some("Background append only file rewriting started"));
 }
