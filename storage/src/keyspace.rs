@@ -313,6 +313,11 @@ impl<'a> Locked<'a> {
         self.guards.iter().map(|(_, guard)| guard.dirty()).sum()
     }
 
+    /// Whether no shard is locked.
+    pub fn is_none(&self) -> bool {
+        self.guards.is_empty()
+    }
+
     /// Whether every shard is locked.
     pub fn is_all(&self) -> bool {
         self.guards.len() == self.keyspace.slots.len()

@@ -202,6 +202,13 @@ fn the_log_is_switched_on_and_off_while_the_server_runs() {
         done(&mut client);
         assert!(text(&client.call(["INFO", "persistence"])).contains("aof_enabled:1"));
         client.call(["SET", "with", "3"]);
+        // What needs all shards cannot be waited for while some are held.
+        for command in [&["MULTI"][..], &["SET", "x", "1"], &["CONFIG", "SET", "appendonly", "no"], &["DEL", "x"]] {
+            client.call(command);
+        }
+        let replies = client.call(["EXEC"]);
+        let refused = replies.as_slice().unwrap()[1].as_error().unwrap_or_default().to_owned();
+        assert!(refused.contains("not together with keys in a transaction"), "{refused}");
         assert!(client.call(["CONFIG", "SET", "appendonly", "no"]).is_ok());
         client.call(["SET", "after", "4"]);
     }

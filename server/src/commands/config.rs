@@ -73,6 +73,11 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     }
     let changes = changes(args.from(2))?;
     let before = ctx.settings().clone();
+    let is_switch = changes.iter().any(|(setting, ..)| setting.name == "appendonly");
+    if is_switch && !ctx.locked().is_none() {
+        // It waits for what needs all shards, of which this transaction holds some.
+        return Err(failed("appendonly", "not together with keys in a transaction"));
+    }
     ctx.engine.change_settings(|settings| apply_all(settings, &changes))?;
     if let Err(error) = ctx.engine.follow_settings(&before) {
         ctx.engine.change_settings(|settings| {
