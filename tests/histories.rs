@@ -290,7 +290,12 @@ pub fn info(client: &mut Client, name: &str) -> String {
 
 /// A server on a simulated disk whose clock stands still at `now`.
 pub fn builder(disk: &SimDisk, now: u64) -> resplite::ServerBuilder {
-    Server::builder().no_port().dir("/data").disk(Arc::new(disk.clone())).frozen_clock(Duration::from_millis(now)).seed(1)
+    Server::builder()
+        .no_port()
+        .dir("/data")
+        .disk(Arc::new(disk.clone()))
+        .frozen_clock(Duration::from_millis(now))
+        .seed(1)
 }
 
 /// What is left of a state at a time.
