@@ -47,6 +47,8 @@ struct History {
     states: Vec<State>,
     /// The oldest state that a restart may find.
     floor: usize,
+    /// What was done in this life, for who has to find out why.
+    trace: Vec<String>,
 }
 
 impl History {
@@ -58,6 +60,7 @@ impl History {
             disk: SimDisk::new(),
             states: vec![State::new()],
             floor: 0,
+            trace: Vec::new(),
         }
     }
 
@@ -86,6 +89,7 @@ impl History {
                 let found = state(&mut server.client());
                 self.compare(&found);
                 (self.states, self.floor) = (vec![found], 0);
+                self.trace = vec![format!("life {life} begins, {policy}, rdb preamble {preamble}")];
                 Some(server)
             }
             Err(error) if !stops => panic!("{}: it does not start: {error}", self.name),
@@ -115,11 +119,13 @@ impl History {
             if step == trouble_at {
                 life.has_trouble = true;
                 let plan = self.trouble();
+                self.trace.push(format!("{plan:?}"));
                 self.disk.set_plan(plan);
             }
             if step == repair_at {
                 self.disk.set_plan(Plan::default());
                 life.has_trouble = false;
+                self.trace.push("the disk works again".into());
                 life.writer.call(["BGREWRITEAOF"]);
             }
             self.step(&mut life);
@@ -163,12 +169,19 @@ impl History {
         }
         let is_promised = life.is_logged && life.setting("appendfsync") == "always";
         let answer = match self.rng.u8(..40) {
-            0..6 => self.transaction(&mut life.writer),
-            6 => {
-                let words = self.administration(life);
-                life.writer.call(words)
+            0..6 => {
+                self.call(life, &["MULTI"]);
+                for _ in 0..self.rng.usize(1..5) {
+                    let words = command(&mut self.rng);
+                    self.call(life, &words);
+                }
+                self.call(life, &["EXEC"])
             }
-            _ => life.writer.call(command(&mut self.rng)),
+            6 => self.administration(life),
+            _ => {
+                let words = command(&mut self.rng);
+                self.call(life, &words)
+            }
         };
         let found = state(&mut life.reader);
         let is_refused = answer.as_error().is_some_and(|error| error.starts_with("MISCONF"));
@@ -179,44 +192,47 @@ impl History {
                 self.floor = self.states.len() - 1;
             }
         }
+        self.trace.push(format!("  now state {}, floor {}", self.states.len() - 1, self.floor));
         self.note_rewrite(life);
     }
 
-    fn transaction(&mut self, writer: &mut Client) -> Value {
-        writer.call(["MULTI"]);
-        for _ in 0..self.rng.usize(1..5) {
-            writer.call(command(&mut self.rng));
-        }
-        writer.call(["EXEC"])
+    fn call(&mut self, life: &mut Life, words: &[impl AsRef<str>]) -> Value {
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        let answer = life.writer.call(&words);
+        let brief = |text: String| text.chars().take(100).collect::<String>();
+        self.trace.push(format!("{}: {}", brief(words.join(" ")), brief(format!("{answer:?}"))));
+        answer
     }
 
-    /// A command that has to do with what is kept; its answer is not looked at further than others.
-    fn administration(&mut self, life: &mut Life) -> Vec<String> {
-        let words: Vec<&str> = match self.rng.u8(..12) {
+    /// A command that has to do with what is kept.
+    fn administration(&mut self, life: &mut Life) -> Value {
+        match self.rng.u8(..12) {
             0..4 => {
-                let answer = life.writer.call(["BGREWRITEAOF"]);
+                let answer = self.call(life, &["BGREWRITEAOF"]);
                 // What the next completed rewrite holds is at least what there is now.
                 if answer.as_str() == Some("Background append only file rewriting started") && life.is_logged {
                     life.rewrite = Some(self.states.len() - 1);
                 }
-                vec!["PING"]
+                answer
             }
-            4 => vec!["BGSAVE"],
-            5 => vec!["SAVE"],
-            6 => vec!["CONFIG", "SET", "appendfsync", ["always", "everysec", "no"][self.rng.usize(..3)]],
+            4 => self.call(life, &["BGSAVE"]),
+            5 => self.call(life, &["SAVE"]),
+            6 => {
+                let policy = ["always", "everysec", "no"][self.rng.usize(..3)];
+                self.call(life, &["CONFIG", "SET", "appendfsync", policy])
+            }
             7 | 8 => {
                 life.is_logged = false;
                 life.rewrite = None;
-                vec!["CONFIG", "SET", "appendonly", "no"]
+                self.call(life, &["CONFIG", "SET", "appendonly", "no"])
             }
             _ => {
-                let answer = life.writer.call(["CONFIG", "SET", "appendonly", "yes"]);
+                let answer = self.call(life, &["CONFIG", "SET", "appendonly", "yes"]);
                 life.is_logged = life.setting("appendonly") == "yes";
                 assert!(answer.is_ok() == life.is_logged, "{}: {answer:?}", self.name);
-                vec!["PING"]
+                answer
             }
-        };
-        words.into_iter().map(str::to_owned).collect()
+        }
     }
 
     fn note_rewrite(&mut self, life: &mut Life) {
@@ -233,7 +249,8 @@ impl History {
     fn lose_power(&mut self) {
         let left = &self.disk.crash(self.rng.u64(..));
         let server = builder(left, self.now).start();
-        let server = server.unwrap_or_else(|error| panic!("{}: it does not start: {error}", self.name));
+        let server = server
+            .unwrap_or_else(|error| panic!("{}\n{}\nit does not start: {error}", self.name, self.trace.join("\n")));
         let found = state(&mut server.client());
         drop(server);
         self.compare(&found);
@@ -247,7 +264,7 @@ impl History {
         if self.states[self.floor..].iter().any(is_known) {
             return;
         }
-        let name = &self.name;
+        let name = format!("{}\n{}\n", self.name, self.trace.join("\n"));
         match self.states.iter().rposition(is_known) {
             Some(old) => panic!("{name}: state {old} came back, and {} was acknowledged: {found:#?}", self.floor),
             None => panic!("{name}: a state that never was: {found:#?}, the last was {:#?}", self.states.last()),
