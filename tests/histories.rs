@@ -366,8 +366,21 @@ fn pairs(value: Value) -> Vec<Value> {
 
 /// A random write. Keys have any type, so some of them answer with an error, and change nothing.
 fn command(rng: &mut Rng) -> Vec<String> {
-    let key = |rng: &mut Rng| format!("key{}", rng.usize(..KEYS));
-    let (one, other) = (key(rng), key(rng));
+    let pick = rng.u8(..60);
+    // Most often a key has the type that its command is for.
+    let kind = match pick {
+        0..15 => 0,
+        15..20 => 1,
+        20..28 => 2,
+        28..36 => 3,
+        36..42 => 4,
+        _ => rng.usize(..5),
+    };
+    let mut key = || match rng.u8(..12) {
+        0 => format!("key{}", rng.usize(..KEYS)),
+        _ => format!("key{}", (kind + 5 * rng.usize(..2)) % KEYS),
+    };
+    let (one, other) = (key(), key());
     let value = match rng.u8(..30) {
         0 => "long ".repeat(rng.usize(1..3000)),
         _ => format!("value{}", rng.u32(..)),
@@ -376,7 +389,7 @@ fn command(rng: &mut Rng) -> Vec<String> {
     let number = rng.i32(-50..500).to_string();
     let db = rng.usize(..DATABASES).to_string();
     let millis = rng.u64(1..200).to_string();
-    let words: Vec<&str> = match rng.u8(..60) {
+    let words: Vec<&str> = match pick {
         0..4 => vec!["SET", &one, &value],
         4 => vec!["SET", &one, &value, "PX", &millis],
         5 => vec!["SET", &one, &value, "NX"],

@@ -780,6 +780,8 @@ impl Engine {
         if self.settings().0.has_data() {
             self.persistence.load.started.store(self.clock.micros(), Ordering::Relaxed);
             self.persistence.set_trouble(LOADING, true);
+            // What a log holds of a key may extend a deadline that has passed since.
+            self.keyspace.set_active_expire(false);
         }
     }
 
@@ -797,15 +799,16 @@ impl Engine {
         }
         let load = &self.persistence.load;
         load.started.store(self.clock.micros(), Ordering::Relaxed);
-        let loaded = self.load_data(&settings);
-        self.persistence.set_trouble(LOADING, false);
-        loaded?;
+        self.load_data(&settings)?;
         let dirty = self.keyspace.stats().dirty;
         self.persistence.saved_dirty.store(dirty, Ordering::Relaxed);
         if settings.keeps_log() {
             self.open_log(&settings)?;
         }
-        if !settings.save.is_empty() {
+        // Only now: the log has to hear of every change, and of every key that expires.
+        self.persistence.set_trouble(LOADING, false);
+        self.keyspace.set_active_expire(true);
+        if settings.writes_data() {
             self.start_keeper();
         }
         Ok(())
