@@ -206,8 +206,8 @@ fn are_empty(disk: &dyn Disk, options: &LoadOptions, files: &[&FileInfo]) -> io:
 struct Tail {
     /// A batch says that the file was synced beyond the damage.
     is_promised: bool,
-    /// There is a batch, or nothing but zeros, as a loss of power leaves them: this is no file of another server whose
-    /// format is not known.
+    /// There is a batch, if only in part, or nothing behind the zeros that a loss of power leaves: this is no file of
+    /// another server whose format is not known.
     is_ours: bool,
 }
 
@@ -216,11 +216,14 @@ fn tail(disk: &dyn Disk, path: &Path, offset: u64) -> io::Result<Tail> {
     io::copy(&mut input.by_ref().take(offset), &mut io::sink())?;
     let mut rest = Vec::new();
     input.read_to_end(&mut rest)?;
-    let mut tail = Tail { is_promised: false, is_ours: rest.iter().all(|byte| *byte == 0) };
+    let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+    let is_hole = zeros > 0 && rest.get(zeros).is_none_or(|byte| *byte == MARK[0]);
+    let mut tail = Tail { is_promised: false, is_ours: is_hole };
     let mut from = 0;
     while let Some(found) = memchr::memmem::find(&rest[from..], MARK) {
         let start = from + found;
         from = start + MARK.len();
+        tail.is_ours = true;
         let line = &rest[start..rest.len().min(start + LONGEST)];
         let Some(end) = memchr::memchr(b'\n', line) else { continue };
         let Some(head) = Head::parse(&line[..end]) else { continue };
@@ -229,10 +232,7 @@ fn tail(disk: &dyn Disk, path: &Path, offset: u64) -> io::Result<Tail> {
         else {
             continue;
         };
-        if head.fits(payload) {
-            tail.is_ours = true;
-            tail.is_promised |= head.synced > offset;
-        }
+        tail.is_promised |= head.synced > offset && head.fits(payload);
     }
     Ok(tail)
 }
