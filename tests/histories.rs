@@ -250,6 +250,8 @@ impl History {
                 // What the next completed rewrite holds is at least what there is now.
                 if answer.as_str() == Some("Background append only file rewriting started") && life.is_logged {
                     life.rewrite = Some(self.states.len() - 1);
+                    // Asked behind it, so that one that has ended before does not count.
+                    life.rewrites = life.says("aof_rewrites").parse().expect("a number");
                 }
                 answer
             }
