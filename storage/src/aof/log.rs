@@ -375,15 +375,18 @@ impl Log {
         remove_history(disk, &directory, &mut manifest, &path)?;
         let mut total = 0;
         for file in &manifest.files {
-            total += disk.len(&directory.join(&file.name))?.unwrap_or(0);
+            let path = directory.join(&file.name);
+            total += disk.len(&path)?.unwrap_or(0);
+            // What is about to be written behind it needs it, and whoever wrote it may not have come to sync it.
+            if file.kind == Kind::Increment {
+                disk.append(&path)?.sync()?;
+            }
         }
         let last = manifest.increments().next_back().map(|last| (directory.join(&last.name), last.sequence));
         let increment = match last {
             Some((path, sequence)) => {
                 let size = disk.len(&path)?.unwrap_or(0);
-                let mut file = disk.append(&path)?;
-                // What was there may have been written and never synced by whoever wrote it.
-                file.sync()?;
+                let file = disk.append(&path)?;
                 Increment { file, sequence, size, synced: size, is_listed: true }
             }
             None => {
