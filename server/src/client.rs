@@ -67,7 +67,8 @@ impl Client {
         let start = reply.checkpoint();
         self.engine.execute_one(&mut self.session, args.as_args(), reply);
         self.engine.log.throttle();
-        if self.engine.must_wait(&self.session) && self.engine.log.wait_durable(self.session.log_position).is_err() {
+        if self.engine.must_wait(&mut self.session) && self.engine.log.wait_durable(self.session.log_position).is_err()
+        {
             reply.rollback(start);
             reply.error(self.engine.log_failed().as_bytes());
         }

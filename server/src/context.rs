@@ -124,6 +124,7 @@ impl<'a> Ctx<'a> {
                 let db = self.session.db;
                 let position = self.engine.log.append_with(db, db, |buffer| journal::write(buffer, args));
                 shard.set_log_position(position);
+                self.session.has_logged = true;
             }
             return;
         }
@@ -164,6 +165,7 @@ impl<'a> Ctx<'a> {
             let log = &self.engine.log;
             let position = self.session.journal.publish(|first, last, bytes| log.append(first, last, bytes));
             self.locked.shards().for_each(|shard| shard.set_log_position(position));
+            self.session.has_logged = true;
         }
         let seen = self.locked.shards().map(|shard| shard.log_position()).max();
         self.session.log_position = self.session.log_position.max(seen.unwrap_or(0));

@@ -357,14 +357,16 @@ impl Engine {
         within_limit
     }
 
-    /// Whether replies of this session have to wait until the log is durable. After the log has failed nothing waits:
-    /// what can be read can be read.
+    /// Whether the replies of this session that are about to leave have to wait until the log is durable. After the log
+    /// has failed what can be read can be read, but a change that slipped in just before that must not look as if it were
+    /// kept.
     #[inline]
-    pub(crate) fn must_wait(&self, session: &Session) -> bool {
+    pub(crate) fn must_wait(&self, session: &mut Session) -> bool {
+        let has_logged = std::mem::take(&mut session.has_logged);
         session.settings.appendfsync == AppendFsync::Always
             && self.log.is_open()
             && session.log_position > self.log.durable()
-            && !self.log.has_failed()
+            && (has_logged || !self.log.has_failed())
     }
 
     /// The error for what the log could not keep.

@@ -441,7 +441,7 @@ impl Engine {
             Err(error) => return Err(error),
         }
         let started = self.in_background(|engine| {
-            let done = engine.rewrite_log();
+            let done = engine.rewrite_log(|| {});
             engine.conclude(Job::Rewrite, &done, 0);
         });
         if let Err(error) = started {
@@ -453,8 +453,38 @@ impl Engine {
         Ok(true)
     }
 
-    /// Writes the log anew: its base is a snapshot of the moment at which it goes on in a new file.
-    fn rewrite_log(&self) -> io::Result<()> {
+    /// Begins a log with what is there. When this returns every change is logged; its base is written in the background.
+    fn begin_log(&self) -> io::Result<()> {
+        self.watch_log();
+        loop {
+            self.wait_while(|_| true);
+            if self.claim(Job::Rewrite).is_ok() {
+                break;
+            }
+        }
+        let (sender, receiver) = mpsc::channel();
+        let begun = sender.clone();
+        let started = self.in_background(move |engine| {
+            let done = engine.rewrite_log(|| {
+                // Nobody listens only if nobody wants to know.
+                let _ = begun.send(Ok(()));
+            });
+            if let Err(error) = &done {
+                let _ = sender.send(Err(io::Error::other(error.to_string())));
+            }
+            engine.conclude(Job::Rewrite, &done, 0);
+        });
+        if let Err(error) = started {
+            let reason = io::Error::other(error.to_string());
+            self.conclude(Job::Rewrite, &Err(error), 0);
+            return Err(reason);
+        }
+        receiver.recv().unwrap_or_else(|_| Err(io::Error::other("the log could not be begun")))
+    }
+
+    /// Writes the log anew: its base is a snapshot of the moment at which it goes on in a new file, and then `has_begun`
+    /// is called.
+    fn rewrite_log(&self, has_begun: impl FnOnce()) -> io::Result<()> {
         let (settings, _) = self.settings();
         let rewrite = self.log.prepare_rewrite()?;
         let form = if settings.aof_use_rdb_preamble { Self::snapshot_form(&settings) } else { Form::Commands };
@@ -464,6 +494,7 @@ impl Engine {
             locked.shards().for_each(|shard| shard.keep_expired(true));
             Keyspace::begin_snapshot(&mut locked, form)
         };
+        has_begun();
         let plan = SnapshotPlan {
             path: rewrite.base_path().to_owned(),
             form,
@@ -833,16 +864,16 @@ impl Engine {
         }
         let load = &self.persistence.load;
         load.started.store(self.clock.micros(), Ordering::Relaxed);
-        let loaded = self.load_data(&settings);
-        self.persistence.set_trouble(LOADING, false);
-        loaded?;
-        self.keyspace.set_active_expire(true);
+        self.load_data(&settings)?;
         let dirty = self.keyspace.stats().dirty;
         self.persistence.saved_dirty.store(dirty, Ordering::Relaxed);
         if settings.keeps_log() {
             self.open_log(&settings)?;
         }
-        if !settings.save.is_empty() {
+        // Only now: the log has to hear of every change, and of every key that expires.
+        self.persistence.set_trouble(LOADING, false);
+        self.keyspace.set_active_expire(true);
+        if settings.writes_data() {
             self.start_keeper();
         }
         Ok(())
@@ -865,15 +896,17 @@ impl Engine {
         self.log.set_options(log_options(&settings));
         match (before.keeps_log(), settings.keeps_log()) {
             (false, true) => {
-                // The log begins with what is there: until that is written, the old state of the directory is what counts.
-                self.wait_while(|_| true);
-                self.begin_rewrite().map_err(|error| io::Error::other(String::from_utf8_lossy(error.as_bytes())))?;
+                // Until the new base is written, the old state of the directory is what counts.
+                self.begin_log()?;
             }
             (true, false) => {
                 self.wait_while(|job| job == Job::Rewrite);
                 let mut locked = self.keyspace.lock(&ShardSet::All);
                 locked.shards().for_each(|shard| shard.keep_expired(false));
-                self.log.close()?;
+                // A log that has failed can be turned off as well.
+                if let Err(error) = self.log.close() {
+                    log::error!("The log could not be written to its end: {error}");
+                }
             }
             _ => {}
         }
@@ -934,13 +967,7 @@ impl Engine {
     /// Opens the log behind what has been loaded. Where there was none, it begins with what is there.
     fn open_log(&self, settings: &Settings) -> io::Result<()> {
         self.log.set_options(log_options(settings));
-        let me = self.me.clone();
-        self.log.on_event(move || {
-            if let Some(engine) = me.upgrade() {
-                engine.persistence.ring();
-            }
-        });
-        self.start_keeper();
+        self.watch_log();
         let is_empty = (0..self.keyspace.databases()).all(|db| self.keyspace.lock(&ShardSet::All).is_empty(db));
         let manifest = Manifest::path(&settings.path(&settings.appenddirname), &settings.appendfilename);
         if self.persistence.disk.len(&manifest)?.is_some() || is_empty {
@@ -950,7 +977,18 @@ impl Engine {
             return Ok(());
         }
         log::info!("The log begins with the snapshot that was loaded");
-        self.rewrite_log()
+        self.rewrite_log(|| {})
+    }
+
+    /// Has the keeper look at the log when it fails and when it has grown.
+    fn watch_log(&self) {
+        let me = self.me.clone();
+        self.log.on_event(move || {
+            if let Some(engine) = me.upgrade() {
+                engine.persistence.ring();
+            }
+        });
+        self.start_keeper();
     }
 }
 

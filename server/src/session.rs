@@ -60,6 +60,8 @@ pub(crate) struct Session {
     pub(crate) journal: Journal,
     /// Where the log must be durable before replies may leave, under `appendfsync always`.
     pub(crate) log_position: u64,
+    /// What ran since replies last left has changed something that the log heard of.
+    pub(crate) has_logged: bool,
     /// This session runs what a log holds: nothing expires, nothing is refused, nothing is logged again.
     pub(crate) is_replay: bool,
     /// The connection ends after the replies so far were sent.
@@ -83,6 +85,7 @@ impl Session {
             ran: 0,
             journal: Journal::default(),
             log_position: 0,
+            has_logged: false,
             is_replay: false,
             closing: false,
         }

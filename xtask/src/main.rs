@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod long;
 mod twin;
 
 use std::process::ExitCode;
@@ -12,11 +13,15 @@ fn main() -> ExitCode {
         Some((task, args)) if task == "bench" => bench::run(args),
         Some((task, args)) if task == "fuzz" => fuzz::run(args),
         Some((task, args)) if task == "twin" => twin::run(args.iter().cloned()),
+        Some((task, args)) if task == "histories" => long::HISTORIES.run(args),
+        Some((task, args)) if task == "crash" => long::CRASH.run(args),
         _ => Err(format!(
-            "usage: cargo xtask <task>\n\ntasks:\n  {}\n  {}\n  {}",
+            "usage: cargo xtask <task>\n\ntasks:\n  {}\n  {}\n  {}\n  {}\n  {}",
             bench::USAGE,
             fuzz::USAGE,
-            twin::USAGE
+            twin::USAGE,
+            long::HISTORIES.usage,
+            long::CRASH.usage
         )),
     };
     match result {

@@ -55,7 +55,7 @@ impl Options {
 }
 
 /// Today as a number like 20240131: a run of another day is another run.
-fn today() -> u64 {
+pub(crate) fn today() -> u64 {
     let date = jiff::Timestamp::now().strftime("%Y%m%d").to_string();
     date.parse().unwrap_or(1)
 }

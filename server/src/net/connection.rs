@@ -317,10 +317,11 @@ impl Connection {
     /// Sends a batch's replies, behind those that are still unsent; what the socket does not take is kept.
     fn send(&mut self, cx: &mut Context<'_>, reply: &mut Reply) -> Poll<Result<(), End>> {
         if reply.is_empty() {
+            self.session.has_logged = false;
             reply.shrink_to(KEEP_REPLY);
             return Poll::Ready(Ok(()));
         }
-        if self.engine.must_wait(&self.session) {
+        if self.engine.must_wait(&mut self.session) {
             self.held = Some((self.session.log_position, std::mem::replace(reply, Reply::new(Protocol::Resp2))));
             return Poll::Ready(Ok(()));
         }

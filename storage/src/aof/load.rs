@@ -1,7 +1,7 @@
 //! Reading a log back: what is handed out is what may be run, and what is damaged is named.
 //!
-//! A batch of ours is looked at as a whole before any of it is handed out. The end of the last file may be torn: it is cut
-//! back to where the promise to keep it ended. Anything else that does not fit means that something was lost that was
+//! A batch of ours is looked at as a whole before any of it is handed out. The end of the last file that holds anything may
+//! be torn: it is cut back to where the promise to keep it ended. Anything else that does not fit means that something was lost that was
 //! promised, and then nothing is loaded at all.
 
 use super::batch::{Head, LONGEST, MARK};
@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 const BLOCK: usize = 256 * 1024;
 /// Longest argument that a log may hold; longer than what any server accepts.
 const MOST_ARGUMENT: u64 = 4 << 30;
+/// Longest remark of another server; longer than what any of them reads back.
+const MOST_REMARK: usize = 1024;
 /// Most arguments of one command.
 const MOST_ARGUMENTS: u64 = 1 << 31;
 
@@ -126,11 +128,6 @@ pub fn load(disk: &dyn Disk, options: &LoadOptions, replay: &mut dyn Replay) -> 
     let (mut before, mut cut) = (0, 0);
     for (index, file) in files.iter().enumerate() {
         let place = options.directory.join(&file.name);
-        // A file is synced before the next one is written to, so behind a torn end there is nothing.
-        let mut is_last = true;
-        for later in &files[index + 1..] {
-            is_last &= disk.len(&options.directory.join(&later.name))?.unwrap_or(0) == 0;
-        }
         let Some(len) = disk.len(&place)? else {
             let what = "the manifest names it, and it is not there".into();
             return Err(LoadError::Damaged { file: place, offset: 0, what, remedy: path });
@@ -138,14 +135,16 @@ pub fn load(disk: &dyn Disk, options: &LoadOptions, replay: &mut dyn Replay) -> 
         replay.begin_file();
         let mut scan = Scan::new(disk.read(&place)?, len, before, replay);
         if let Err(damage) = scan.run() {
-            let accepts = match damage.kind {
+            let tail = tail(disk, &place, damage.offset)?;
+            let is_torn = match damage.kind {
                 DamageKind::Io(error) => return Err(LoadError::Io(error)),
-                DamageKind::Truncated => options.accepts_truncated,
-                DamageKind::Wrong => damage.is_ours && options.accepts_truncated,
+                DamageKind::Truncated => true,
+                DamageKind::Wrong => damage.is_ours || tail.is_ours,
                 DamageKind::Refused => false,
             };
-            let promised = damage.is_ours && is_promised(disk, &place, damage.offset)?;
-            if !accepts || !is_last || promised || file.kind == Kind::Base && damage.offset == 0 && len > 0 {
+            let accepts = is_torn && options.accepts_truncated && !tail.is_promised;
+            let is_base = file.kind == Kind::Base && damage.offset == 0 && len > 0;
+            if !accepts || is_base || !are_empty(disk, options, &files[index + 1..])? {
                 return Err(LoadError::Damaged { file: place, offset: damage.offset, what: damage.what, remedy: path });
             }
             scan.replay.discard();
@@ -196,16 +195,39 @@ fn take_over(disk: &dyn Disk, options: &LoadOptions, path: &Path) -> io::Result<
     Ok(Some(manifest))
 }
 
-/// Whether a later batch says that the file was synced beyond `offset`.
-fn is_promised(disk: &dyn Disk, path: &Path, offset: u64) -> io::Result<bool> {
+/// Whether nothing has been written to these files. Before anything is, the file before them is synced: so as long as they
+/// are empty that one may be torn, as if it were the last.
+fn are_empty(disk: &dyn Disk, options: &LoadOptions, files: &[&FileInfo]) -> io::Result<bool> {
+    for file in files {
+        if disk.len(&options.directory.join(&file.name))? != Some(0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What lies behind damage.
+struct Tail {
+    /// A batch says that the file was synced beyond the damage.
+    is_promised: bool,
+    /// There is a batch, if only in part, or nothing behind the zeros that a loss of power leaves: this is no file of
+    /// another server whose format is not known.
+    is_ours: bool,
+}
+
+fn tail(disk: &dyn Disk, path: &Path, offset: u64) -> io::Result<Tail> {
     let mut input = disk.read(path)?;
     io::copy(&mut input.by_ref().take(offset), &mut io::sink())?;
     let mut rest = Vec::new();
     input.read_to_end(&mut rest)?;
+    let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+    let is_hole = zeros > 0 && rest.get(zeros).is_none_or(|byte| *byte == MARK[0]);
+    let mut tail = Tail { is_promised: false, is_ours: is_hole };
     let mut from = 0;
     while let Some(found) = memchr::memmem::find(&rest[from..], MARK) {
         let start = from + found;
         from = start + MARK.len();
+        tail.is_ours = true;
         let line = &rest[start..rest.len().min(start + LONGEST)];
         let Some(end) = memchr::memchr(b'\n', line) else { continue };
         let Some(head) = Head::parse(&line[..end]) else { continue };
@@ -214,11 +236,9 @@ fn is_promised(disk: &dyn Disk, path: &Path, offset: u64) -> io::Result<bool> {
         else {
             continue;
         };
-        if head.synced > offset && head.fits(payload) {
-            return Ok(true);
-        }
+        tail.is_promised |= head.synced > offset && head.fits(payload);
     }
-    Ok(false)
+    Ok(tail)
 }
 
 /// What is wrong with a file.
@@ -367,10 +387,18 @@ impl<'r> Scan<'r> {
             if is_all {
                 return Err(self.damage(DamageKind::Truncated, start, "a remark without its end"));
             }
+            if wanted > MOST_REMARK {
+                return Err(self.damage(DamageKind::Wrong, start, "a remark that does not end"));
+            }
             wanted = wanted.saturating_mul(2);
         };
         let line = &self.buffer[self.at..self.at + end];
         if !line.starts_with(MARK) {
+            // The head of a batch that was torn after its first letters, with something behind it, is no remark.
+            let text = line.strip_suffix(b"\r").unwrap_or(line);
+            if text.iter().any(u8::is_ascii_control) || memchr::memmem::find(line, MARK).is_some() {
+                return Err(self.damage(DamageKind::Wrong, start, "a remark that is none"));
+            }
             self.at += end + 1;
             return Ok(());
         }

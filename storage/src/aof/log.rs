@@ -104,6 +104,9 @@ struct Increment {
     sequence: u64,
     size: u64,
     synced: u64,
+    /// The manifest names it behind the file before it, so nothing may be written to it unless all of that is safe: what
+    /// is loaded must not have a gap.
+    is_listed: bool,
 }
 
 /// From this position on records go to another file.
@@ -378,16 +381,19 @@ impl Log {
         remove_history(disk, &directory, &mut manifest, &path)?;
         let mut total = 0;
         for file in &manifest.files {
-            total += disk.len(&directory.join(&file.name))?.unwrap_or(0);
+            let path = directory.join(&file.name);
+            total += disk.len(&path)?.unwrap_or(0);
+            // What is about to be written behind it needs it, and whoever wrote it may not have come to sync it.
+            if file.kind == Kind::Increment {
+                disk.append(&path)?.sync()?;
+            }
         }
         let last = manifest.increments().next_back().map(|last| (directory.join(&last.name), last.sequence));
         let increment = match last {
             Some((path, sequence)) => {
                 let size = disk.len(&path)?.unwrap_or(0);
-                let mut file = disk.append(&path)?;
-                // What was there may have been written and never synced by whoever wrote it.
-                file.sync()?;
-                Increment { file, sequence, size, synced: size }
+                let file = disk.append(&path)?;
+                Increment { file, sequence, size, synced: size, is_listed: true }
             }
             None => {
                 let increment = create_increment(disk, &directory, &name, &mut manifest)?;
@@ -434,14 +440,18 @@ impl Log {
             files.manifest = Manifest::read(disk, &path)?.unwrap_or_default();
         }
         let mut manifest = files.manifest.clone();
-        let increment = create_increment(disk, &directory, &name, &mut manifest)?;
-        let is_listed = self.is_open() && self.shared.inner.lock().is_listed;
-        if is_listed {
+        let mut increment = create_increment(disk, &directory, &name, &mut manifest)?;
+        increment.is_listed = self.is_open() && self.shared.inner.lock().is_listed;
+        if increment.is_listed {
             manifest.write(disk, &path)?;
             files.manifest = manifest;
         }
-        let base_sequence = files.manifest.next(Kind::Base);
         let suffix = if files.options.rdb_base { "rdb" } else { "aof" };
+        let mut base_sequence = files.manifest.next(Kind::Base);
+        // A rewrite that failed at its last step may have left a manifest that counts: its base must not be replaced.
+        while disk.len(&directory.join(format!("{name}.{base_sequence}.base.{suffix}")))?.is_some() {
+            base_sequence += 1;
+        }
         Ok(Rewrite {
             sequence: increment.sequence,
             increment: Mutex::new(Some(increment)),
@@ -455,7 +465,7 @@ impl Log {
     /// must be a picture of.
     ///
     /// # Errors
-    /// The log was closed and its thread does not start.
+    /// The log was closed and its thread does not start; it has failed since the rewrite was prepared.
     pub fn switch(&self, rewrite: &Rewrite) -> io::Result<()> {
         let Some(increment) = rewrite.increment.lock().take() else { return Ok(()) };
         let mut inner = self.shared.inner.lock();
@@ -463,6 +473,9 @@ impl Log {
             inner.is_listed = false;
             self.shared.size.store(0, Ordering::Relaxed);
             return self.start(&mut inner, increment);
+        }
+        if let (true, Some(failure)) = (increment.is_listed, &inner.failure) {
+            return Err(io::Error::other(failure.clone()));
         }
         (inner.db, inner.drops) = (None, false);
         // A batch must not go across.
@@ -494,7 +507,7 @@ impl Log {
         let path = Manifest::path(&directory, &name);
         // Everything before the switch is in the base. The writer must have gone past it: its own error would come later.
         let mut inner = shared.inner.lock();
-        while inner.sequence < rewrite.sequence && self.is_open() {
+        while inner.sequence < rewrite.sequence && !inner.drops && self.is_open() {
             shared.progress.wait(&mut inner);
         }
         if inner.drops || !self.is_open() {
@@ -603,7 +616,7 @@ fn create_increment(disk: &dyn Disk, directory: &Path, name: &str, manifest: &mu
     file.sync()?;
     disk.sync_dir(directory)?;
     manifest.files.push(info);
-    Ok(Increment { file, sequence, size: 0, synced: 0 })
+    Ok(Increment { file, sequence, size: 0, synced: 0, is_listed: false })
 }
 
 /// Removes the files that the manifest calls history, and then their lines.
@@ -820,11 +833,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Goes on in another file. The old one is synced first; if it has failed, the new one is a fresh start.
+    /// Goes on in another file. The old one is synced first; if it has failed, the new one is a fresh start, unless the
+    /// manifest names it already.
     fn switch(&mut self, next: Increment, done: io::Result<()>) -> io::Result<()> {
         let done = done.and_then(|()| self.sync());
         let mut inner = self.shared.inner.lock();
-        if let Err(error) = done {
+        if next.is_listed {
+            let failure = inner.failure.clone();
+            done.and_then(|()| failure.map_or(Ok(()), |failure| Err(io::Error::other(failure))))
+                .inspect_err(|_| self.increment = None)?;
+        } else if let Err(error) = done {
             inner.failure = Some(error.to_string());
             inner.is_listed = false;
             self.shared.has_failed.store(true, Ordering::Release);

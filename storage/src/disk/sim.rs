@@ -74,6 +74,11 @@ impl SimDisk {
         self.state.lock().calls
     }
 
+    /// How many bytes all files have together.
+    pub fn used(&self) -> u64 {
+        self.state.lock().used()
+    }
+
     /// The disk after a crash at this moment, as chance has it: of each file what was synced and any of the later
     /// writes, the last of them perhaps in part, with zeros where one is missing; of the names those that were synced
     /// and the first few of the later changes.
@@ -171,6 +176,10 @@ impl State {
 
     fn step(&mut self, path: &Path) -> io::Result<()> {
         if self.call(path)? { Err(simulated(path)) } else { Ok(()) }
+    }
+
+    fn used(&self) -> u64 {
+        self.names.values().map(|&file| self.files[file].current.len() as u64).sum()
     }
 
     fn change(&mut self, change: Change) {
@@ -299,7 +308,7 @@ impl DiskFile for SimFile {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.disk.state.lock();
         let fails = state.call(&self.path)?;
-        let used: u64 = state.names.values().map(|&file| state.files[file].current.len() as u64).sum();
+        let used = state.used();
         let room = state.plan.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(used));
         let mut len = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
         if fails {
