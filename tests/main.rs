@@ -8,9 +8,9 @@ mod clients;
 mod commands;
 mod connection;
 mod crash;
-
 mod docs;
 mod embed;
 mod fuzz;
+mod interop;
 mod tidy;
 mod twin;

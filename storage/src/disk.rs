@@ -129,6 +129,17 @@ impl DiskFile for RealFile {
     }
 }
 
+/// A lock file that is held.
+struct HeldLock(File);
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // Closing would do only if nobody else had the file open, and every process that is being started has it until
+        // it runs its program. Where unlocking fails, closing is what is left.
+        let _ = self.0.unlock();
+    }
+}
+
 /// The error for a lock that somebody else has.
 fn held(path: &Path) -> io::Error {
     let text = format!("{}: another server keeps its data in this directory", path.display());
@@ -195,7 +206,7 @@ impl Disk for RealDisk {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(|error| naming(path, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(file)),
+            Ok(()) => Ok(Box::new(HeldLock(file))),
             Err(fs::TryLockError::WouldBlock) => Err(held(path)),
             Err(fs::TryLockError::Error(error)) => Err(naming(path, error)),
         }
