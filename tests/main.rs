@@ -9,6 +9,7 @@ mod commands;
 mod connection;
 mod crash;
 mod docs;
+mod effects;
 mod embed;
 mod fuzz;
 mod interop;

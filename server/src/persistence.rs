@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The data is being loaded.
 pub(crate) const LOADING: u8 = 1;
@@ -48,6 +49,8 @@ pub(crate) struct Persistence {
     /// The number of changes when the last snapshot was begun.
     saved_dirty: AtomicU64,
     pub(crate) load: LoadProgress,
+    /// Wakes whoever waits in [`Persistence::until_loaded`].
+    loaded: Notify,
     ends: AtomicBool,
     /// The pause after a failure of the log is over.
     retry_is_due: AtomicBool,
@@ -115,6 +118,7 @@ impl Persistence {
             last_save: AtomicU64::new(now),
             saved_dirty: AtomicU64::new(0),
             load: LoadProgress::default(),
+            loaded: Notify::new(),
             ends: AtomicBool::new(false),
             retry_is_due: AtomicBool::new(false),
             has_saved_at_end: AtomicBool::new(false),
@@ -125,6 +129,13 @@ impl Persistence {
     #[inline]
     pub(crate) fn trouble(&self) -> u8 {
         self.trouble.load(Ordering::Relaxed)
+    }
+
+    /// Returns when no data is being loaded; for one waiter.
+    pub(crate) async fn until_loaded(&self) {
+        while self.trouble() & LOADING != 0 {
+            self.loaded.notified().await;
+        }
     }
 
     fn set_trouble(&self, bit: u8, on: bool) {
@@ -766,14 +777,16 @@ impl Engine {
         }
         let load = &self.persistence.load;
         load.started.store(self.clock.micros(), Ordering::Relaxed);
-        let loaded = self.load_data(&settings);
-        self.persistence.set_trouble(LOADING, false);
-        loaded?;
+        self.load_data(&settings)?;
         let dirty = self.keyspace.stats().dirty;
         self.persistence.saved_dirty.store(dirty, Ordering::Relaxed);
         if settings.keeps_log() {
             self.open_log(&settings)?;
         }
+        // Not before the log is open: what changes or expires from here on has to be in it.
+        self.persistence.set_trouble(LOADING, false);
+        self.persistence.loaded.notify_one();
+        self.persistence.ring();
         if !settings.save.is_empty() {
             self.start_keeper();
         }

@@ -215,7 +215,7 @@ impl Disk for RealDisk {
 
 #[cfg(test)]
 mod tests {
-    use super::{Disk, RealDisk, replace};
+    use super::{Disk, HeldLock, RealDisk, replace};
     use std::io::Read;
 
     #[test]
@@ -237,5 +237,17 @@ mod tests {
         assert!(RealDisk.lock(&lock).is_ok());
         let error = RealDisk.read(&directory.path().join("none")).map(drop).unwrap_err();
         assert!(error.to_string().contains("none: "), "{error}");
+    }
+
+    #[test]
+    fn a_lock_is_given_back_even_if_a_process_that_is_being_started_has_the_file_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let file = std::fs::File::create(&path).unwrap();
+        let inherited = file.try_clone().unwrap();
+        file.try_lock().unwrap();
+        drop(HeldLock(file));
+        assert!(RealDisk.lock(&path).is_ok());
+        drop(inherited);
     }
 }
