@@ -59,7 +59,7 @@ fn bad_input_leaves_no_panic_no_hang_and_no_growth() {
 }
 
 /// Sees to what no single check can see: panics of other threads, hangs, growth; and says how to repeat a failure.
-struct Watch {
+pub struct Watch {
     doing: Arc<Mutex<Doing>>,
     /// Resident bytes at the beginning, and the most since.
     resident: (usize, AtomicUsize),
@@ -80,7 +80,7 @@ struct Doing {
 }
 
 impl Watch {
-    fn start() -> Self {
+    pub fn start() -> Self {
         record_panics();
         let doing = Arc::new(Mutex::new(Doing { since: Instant::now(), seed: 0, what: String::new() }));
         let (end, ended) = mpsc::channel();
@@ -106,7 +106,8 @@ impl Watch {
         }
     }
 
-    fn begin(&self, seed: u64, what: String) {
+    /// Says what is going on now, for the message about a hang.
+    pub fn begin(&self, seed: u64, what: String) {
         *self.doing.lock().unwrap() = Doing { since: Instant::now(), seed, what };
     }
 
@@ -119,13 +120,19 @@ impl Watch {
         assert!(took < SLOWEST, "took {took:?}: {}", commands::show(args));
     }
 
-    fn check(&self) {
+    /// Fails if a server's thread has panicked, or the process has grown too large.
+    pub fn check(&self) {
         let panics = PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         assert!(panics.is_empty(), "a thread of a server has panicked: {panics:?}");
         let now = resident();
         self.resident.1.fetch_max(now, Ordering::Relaxed);
         let grown = now.saturating_sub(self.resident.0);
         assert!(grown < MOST_GROWTH, "the process has grown by {grown} bytes");
+    }
+
+    /// Bytes of the process that are in memory.
+    pub fn resident() -> usize {
+        resident()
     }
 
     fn report(&self, generations: u64, took: Duration) {

@@ -36,7 +36,7 @@ fn directory() -> TempDir {
 
 /// Runs lines as redis-cli would, none of which may fail.
 #[track_caller]
-fn run(server: &mut impl Answers, lines: &str) {
+pub fn run(server: &mut impl Answers, lines: &str) {
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let args = split(line);
         let reply = server.ask(&args.iter().map(Vec::as_slice).collect::<Vec<_>>());
@@ -287,7 +287,7 @@ fn theirs_with_defaults(directory: &Path) -> Option<Content> {
 }
 
 /// Waits for the end of a rewrite that has been begun.
-fn rewrite(server: &mut impl Answers) {
+pub fn rewrite(server: &mut impl Answers) {
     assert!(server.ask(&[b"BGREWRITEAOF"]).as_error().is_none());
     let info = |server: &mut dyn FnMut() -> Value| server().as_str().expect("a text").to_owned();
     loop {
@@ -478,7 +478,7 @@ fn a_log_of_one_file_is_taken_over() {
 }
 
 /// A file as Redis before 3.2 and 7.0 wrote it, with encodings that nobody writes any more.
-fn old_snapshot() -> Vec<u8> {
+pub fn old_snapshot() -> Vec<u8> {
     let ziplist = ziplist(&[b"ab", b"7", b"cd", b"300"]);
     let keys: [(u8, &[u8], Vec<u8>); 8] = [
         (10, b"ziplist of a list", string(&ziplist)),

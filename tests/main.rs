@@ -12,6 +12,7 @@ mod docs;
 mod effects;
 mod embed;
 mod fuzz;
+mod fuzz_load;
 mod interop;
 mod tidy;
 mod twin;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod fuzz_load;
 mod twin;
 
 use std::process::ExitCode;
@@ -11,11 +12,13 @@ fn main() -> ExitCode {
     let result = match args.split_first() {
         Some((task, args)) if task == "bench" => bench::run(args),
         Some((task, args)) if task == "fuzz" => fuzz::run(args),
+        Some((task, args)) if task == "fuzz-load" => fuzz_load::run(args),
         Some((task, args)) if task == "twin" => twin::run(args.iter().cloned()),
         _ => Err(format!(
-            "usage: cargo xtask <task>\n\ntasks:\n  {}\n  {}\n  {}",
+            "usage: cargo xtask <task>\n\ntasks:\n  {}\n  {}\n  {}\n  {}",
             bench::USAGE,
             fuzz::USAGE,
+            fuzz_load::USAGE,
             twin::USAGE
         )),
     };
