@@ -20,6 +20,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// What the short run begins with.
 const SEED: u64 = 1;
@@ -177,6 +178,8 @@ struct Generation<'a> {
     rng: Rng,
     watch: &'a Watch,
     server: Server,
+    /// What the server writes when it is told to save; gone after the server.
+    _directory: TempDir,
     pool: Pool,
     has_password: bool,
     /// Memory that an empty server uses.
@@ -200,13 +203,15 @@ impl<'a> Generation<'a> {
         let mut rng = Rng::with_seed(seed);
         let mut builder = if rng.u8(..4) == 0 { Server::builder() } else { crate::support::builder() };
         // Several shards: what a command forgot to lock shows only then.
-        builder = builder.seed(seed).workers(rng.usize(1..=3));
+        let directory = tempfile::tempdir().expect("a directory");
+        builder = builder.seed(seed).workers(rng.usize(1..=3)).dir(directory.path());
         for (name, value) in [
             ("proto-max-bulk-len", "1mb"),
             ("client-query-buffer-limit", "4mb"),
             ("maxmemory", "64mb"),
             ("enable-debug-command", "yes"),
             ("loglevel", "nothing"),
+            ("appendonly", "no"),
         ] {
             builder = builder.setting(name, value).expect("a setting");
         }
@@ -218,7 +223,8 @@ impl<'a> Generation<'a> {
         let mut admin = server.client();
         let pool = Pool::ask(&mut admin);
         let settings = commands::changeable_settings(&mut admin);
-        let mut generation = Generation { seed, rng, watch, server, pool, has_password, empty: 0, settings };
+        let mut generation =
+            Generation { seed, rng, watch, server, _directory: directory, pool, has_password, empty: 0, settings };
         generation.empty = generation.used_memory();
         generation
     }

@@ -222,7 +222,11 @@ async fn expire_when_due(engine: Arc<Engine>) {
     let bell = earlier.clone();
     engine.keyspace.on_earlier_deadline(move || bell.notify_one());
     // A log says itself when a key went; one that goes earlier makes the commands behind that do something else.
-    engine.persistence.until_loaded().await;
+    let bell = earlier.clone();
+    engine.persistence.on_loaded(move || bell.notify_one());
+    while engine.persistence.is_loading() {
+        earlier.notified().await;
+    }
     loop {
         let Some(next) = engine.keyspace.next_deadline() else {
             earlier.notified().await;

@@ -24,7 +24,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// The data is being loaded.
 pub(crate) const LOADING: u8 = 1;
@@ -50,8 +49,8 @@ pub(crate) struct Persistence {
     /// The number of changes when the last snapshot was begun.
     saved_dirty: AtomicU64,
     pub(crate) load: LoadProgress,
-    /// Wakes whoever waits in [`Persistence::until_loaded`].
-    loaded: Notify,
+    /// Called when the data is there.
+    on_loaded: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     ends: AtomicBool,
     /// The pause after a failure of the log is over.
     retry_is_due: AtomicBool,
@@ -119,7 +118,7 @@ impl Persistence {
             last_save: AtomicU64::new(now),
             saved_dirty: AtomicU64::new(0),
             load: LoadProgress::default(),
-            loaded: Notify::new(),
+            on_loaded: Mutex::default(),
             ends: AtomicBool::new(false),
             retry_is_due: AtomicBool::new(false),
             has_saved_at_end: AtomicBool::new(false),
@@ -132,11 +131,14 @@ impl Persistence {
         self.trouble.load(Ordering::Relaxed)
     }
 
-    /// Returns when no data is being loaded; for one waiter.
-    pub(crate) async fn until_loaded(&self) {
-        while self.trouble() & LOADING != 0 {
-            self.loaded.notified().await;
-        }
+    /// Whether data is being loaded.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.trouble() & LOADING != 0
+    }
+
+    /// Has `bell` called when the data is there; for one listener. If it is there already, nothing is called.
+    pub(crate) fn on_loaded(&self, bell: impl FnOnce() + Send + 'static) {
+        *self.on_loaded.lock() = Some(Box::new(bell));
     }
 
     fn set_trouble(&self, bit: u8, on: bool) {
@@ -531,7 +533,7 @@ impl Engine {
     fn begin_what_is_due(&self) -> Option<Duration> {
         let (settings, _) = self.settings();
         let background = self.persistence.background();
-        if background.job.is_some() || self.persistence.trouble() & LOADING != 0 {
+        if background.job.is_some() || self.persistence.is_loading() {
             // Its end is an event.
             return None;
         }
@@ -792,7 +794,9 @@ impl Engine {
         }
         // Not before the log is open: what changes or expires from here on has to be in it.
         self.persistence.set_trouble(LOADING, false);
-        self.persistence.loaded.notify_one();
+        if let Some(bell) = self.persistence.on_loaded.lock().take() {
+            bell();
+        }
         self.persistence.ring();
         if !settings.save.is_empty() {
             self.start_keeper();
