@@ -662,7 +662,7 @@ fn live_and_restart(mut generator: Generator, what: &str) {
 }
 
 /// Whether a value that was kept as the first encoding comes back as the second, smaller one.
-fn has_shrunk(before: &str, after: &str) -> bool {
+pub fn has_shrunk(before: &str, after: &str) -> bool {
     let larger = ["hashtable", "skiplist", "quicklist"].contains(&before);
     larger && ["listpack", "intset"].contains(&after) || (before, after) == ("listpack", "intset")
 }

@@ -1,9 +1,12 @@
 //! The same files under this server and under real ones: what either has written, the others load with the same content.
 
+use crate::effects::has_shrunk;
 use crate::support::builder;
 use crate::support::content::{Answers, Content, assert_same, content};
 use crate::support::oracle::{Kind, Oracle};
 use crate::support::transcript::split;
+use crate::twin::FAMILIES;
+use crate::twin::generator::Generator;
 use fastrand::Rng;
 use resplite::{Server, Value};
 use resplite_storage::rdb::Checksum;
@@ -432,6 +435,41 @@ fn dumped_values_go_there_and_back() {
         client.call(["SELECT", "0"]);
         assert_same(&format!("restored by {kind:?}"), &here, &content(&mut connection), encodings(kind));
         assert_same(&format!("back from {kind:?}"), &here, &content(&mut back), encodings(kind));
+    }
+}
+
+#[test]
+fn random_values_go_there_and_back() {
+    let oracles: Vec<_> = KINDS.into_iter().filter_map(|kind| Some((kind, Oracle::start(kind, &[])?))).collect();
+    for (seed, family) in (1..).zip(FAMILIES) {
+        let server = builder().setting("enable-debug-command", "yes").expect("a setting").start().expect("a server");
+        let mut client = server.client();
+        let mut generator = Generator::new(family, seed);
+        for _ in 0..400 {
+            generator.step().iter().for_each(|call| drop(client.call(&call.args)));
+        }
+        client.call(["DISCARD"]);
+        let mut here = content(&mut client);
+        // The clock here stands still in the past, so deadlines stay here.
+        here.values_mut().for_each(|held| held.deadline = -1);
+        for (kind, oracle) in &oracles {
+            let mut connection = oracle.connect();
+            let back = builder().setting("enable-debug-command", "yes").expect("a setting").start().expect("a server");
+            let mut back = back.client();
+            assert!(connection.call(["FLUSHALL"]).is_ok());
+            for (db, key) in here.keys() {
+                let place = (db.to_string(), key.as_slice(), "0".to_owned());
+                carry(&mut client, &mut connection, &place);
+                carry(&mut connection, &mut back, &place);
+            }
+            let what = format!("family {seed} through {kind:?}");
+            assert_same(&what, &here, &content(&mut back), has_shrunk);
+            assert_same(&format!("{what}, there"), &content(&mut back), &content(&mut connection), encodings(*kind));
+            assert!(back.call(["DEBUG", "RELOAD"]).is_ok());
+            assert!(connection.call(["DEBUG", "RELOAD"]).is_ok());
+            let reloaded = content(&mut back);
+            assert_same(&format!("{what}, reloaded"), &reloaded, &content(&mut connection), encodings(*kind));
+        }
     }
 }
 
