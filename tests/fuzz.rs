@@ -20,6 +20,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// What the short run begins with.
 const SEED: u64 = 1;
@@ -59,7 +60,7 @@ fn bad_input_leaves_no_panic_no_hang_and_no_growth() {
 }
 
 /// Sees to what no single check can see: panics of other threads, hangs, growth; and says how to repeat a failure.
-struct Watch {
+pub struct Watch {
     doing: Arc<Mutex<Doing>>,
     /// Resident bytes at the beginning, and the most since.
     resident: (usize, AtomicUsize),
@@ -80,7 +81,7 @@ struct Doing {
 }
 
 impl Watch {
-    fn start() -> Self {
+    pub fn start() -> Self {
         record_panics();
         let doing = Arc::new(Mutex::new(Doing { since: Instant::now(), seed: 0, what: String::new() }));
         let (end, ended) = mpsc::channel();
@@ -106,7 +107,8 @@ impl Watch {
         }
     }
 
-    fn begin(&self, seed: u64, what: String) {
+    /// Says what is going on now, for the message about a hang.
+    pub fn begin(&self, seed: u64, what: String) {
         *self.doing.lock().unwrap() = Doing { since: Instant::now(), seed, what };
     }
 
@@ -119,13 +121,19 @@ impl Watch {
         assert!(took < SLOWEST, "took {took:?}: {}", commands::show(args));
     }
 
-    fn check(&self) {
+    /// Fails if a server's thread has panicked, or the process has grown too large.
+    pub fn check(&self) {
         let panics = PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         assert!(panics.is_empty(), "a thread of a server has panicked: {panics:?}");
         let now = resident();
         self.resident.1.fetch_max(now, Ordering::Relaxed);
         let grown = now.saturating_sub(self.resident.0);
         assert!(grown < MOST_GROWTH, "the process has grown by {grown} bytes");
+    }
+
+    /// Bytes of the process that are in memory.
+    pub fn resident() -> usize {
+        resident()
     }
 
     fn report(&self, generations: u64, took: Duration) {
@@ -170,6 +178,8 @@ struct Generation<'a> {
     rng: Rng,
     watch: &'a Watch,
     server: Server,
+    /// What the server writes when it is told to save; gone after the server.
+    _directory: TempDir,
     pool: Pool,
     has_password: bool,
     /// Memory that an empty server uses.
@@ -193,13 +203,15 @@ impl<'a> Generation<'a> {
         let mut rng = Rng::with_seed(seed);
         let mut builder = if rng.u8(..4) == 0 { Server::builder() } else { crate::support::builder() };
         // Several shards: what a command forgot to lock shows only then.
-        builder = builder.seed(seed).workers(rng.usize(1..=3));
+        let directory = tempfile::tempdir().expect("a directory");
+        builder = builder.seed(seed).workers(rng.usize(1..=3)).dir(directory.path());
         for (name, value) in [
             ("proto-max-bulk-len", "1mb"),
             ("client-query-buffer-limit", "4mb"),
             ("maxmemory", "64mb"),
             ("enable-debug-command", "yes"),
             ("loglevel", "nothing"),
+            ("appendonly", "no"),
         ] {
             builder = builder.setting(name, value).expect("a setting");
         }
@@ -211,7 +223,8 @@ impl<'a> Generation<'a> {
         let mut admin = server.client();
         let pool = Pool::ask(&mut admin);
         let settings = commands::changeable_settings(&mut admin);
-        let mut generation = Generation { seed, rng, watch, server, pool, has_password, empty: 0, settings };
+        let mut generation =
+            Generation { seed, rng, watch, server, _directory: directory, pool, has_password, empty: 0, settings };
         generation.empty = generation.used_memory();
         generation
     }

@@ -1,5 +1,6 @@
 //! What the integration tests share: transcripts, a plain socket client, real servers to compare with.
 
+pub mod content;
 pub mod frame;
 pub mod oracle;
 pub mod socket;

@@ -4,7 +4,7 @@
 //! seeds of their own.
 
 mod compare;
-mod generator;
+pub mod generator;
 mod hash;
 mod keys;
 mod known;
@@ -28,6 +28,17 @@ const SEEDS: [u64; 2] = [1, 2];
 const COMMANDS: usize = 4000;
 /// Differences of one run that are shrunk and shown before it gives up.
 const MOST_SHOWN: usize = 8;
+
+/// The templates of every family.
+pub const FAMILIES: [&[Entry]; 7] = [
+    string::ENTRIES,
+    keys::ENTRIES,
+    hash::ENTRIES,
+    list::ENTRIES,
+    set::ENTRIES,
+    sorted_set::ENTRIES,
+    transaction::ENTRIES,
+];
 
 #[test]
 fn strings() {

@@ -186,6 +186,11 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Has the log hear nothing of the running command, which touched a key and left it as it was.
+    pub(crate) fn log_nothing(&mut self) {
+        self.session.journal.is_rewritten = self.is_logged;
+    }
+
     /// Has the running command logged even if it changes no key.
     pub(crate) fn log_always(&mut self) {
         self.session.journal.is_forced = self.is_logged;

@@ -1,6 +1,7 @@
 //! What is kept on disk: loading at the start, snapshots and rewrites in the background, and what happens when the disk
 //! fails. The formats are storage's.
 
+use crate::command::Flags;
 use crate::config::{AppendFsync, Settings};
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
@@ -126,6 +127,11 @@ impl Persistence {
     #[inline]
     pub(crate) fn trouble(&self) -> u8 {
         self.trouble.load(Ordering::Relaxed)
+    }
+
+    /// Whether data is being loaded.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.trouble() & LOADING != 0
     }
 
     fn set_trouble(&self, bit: u8, on: bool) {
@@ -555,7 +561,7 @@ impl Engine {
     fn begin_what_is_due(&self) -> Option<Duration> {
         let (settings, _) = self.settings();
         let background = self.persistence.background();
-        if background.job.is_some() || self.persistence.trouble() & LOADING != 0 {
+        if background.job.is_some() || self.persistence.is_loading() {
             // Its end is an event.
             return None;
         }
@@ -799,8 +805,14 @@ impl aof::Replay for Replay<'_> {
 
     /// Errors are what the command answered when it first ran, so they stop nothing; a command that does not exist does.
     fn command(&mut self, args: Args<'_>) -> Result<(), String> {
-        if crate::command::find(args.name()).is_none() {
-            return Err(format!("unknown command '{}'", String::from_utf8_lossy(args.name())));
+        let shown = || String::from_utf8_lossy(args.name()).into_owned();
+        let Some(command) = crate::command::find(args.name()) else {
+            return Err(format!("unknown command '{}'", shown()));
+        };
+        // Nobody logs anything else, and what stops, saves or rewrites must not run in the middle of loading.
+        let is_data = command.flags.has(Flags::WRITE) || command.flags.has(Flags::READONLY);
+        if !is_data && !["select", "multi", "exec", "discard"].contains(&command.name) {
+            return Err(format!("the command '{}', which has no place in a log", shown()));
         }
         self.reply.clear();
         self.engine.execute_one(&mut self.session, args, &mut self.reply);

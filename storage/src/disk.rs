@@ -129,6 +129,17 @@ impl DiskFile for RealFile {
     }
 }
 
+/// A lock file that is held.
+struct HeldLock(File);
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // Closing would do only if nobody else had the file open, and every process that is being started has it until
+        // it runs its program. Where unlocking fails, closing is what is left.
+        let _ = self.0.unlock();
+    }
+}
+
 /// The error for a lock that somebody else has.
 fn held(path: &Path) -> io::Error {
     let text = format!("{}: another server keeps its data in this directory", path.display());
@@ -195,7 +206,7 @@ impl Disk for RealDisk {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(|error| naming(path, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(file)),
+            Ok(()) => Ok(Box::new(HeldLock(file))),
             Err(fs::TryLockError::WouldBlock) => Err(held(path)),
             Err(fs::TryLockError::Error(error)) => Err(naming(path, error)),
         }
@@ -204,7 +215,7 @@ impl Disk for RealDisk {
 
 #[cfg(test)]
 mod tests {
-    use super::{Disk, RealDisk, replace};
+    use super::{Disk, HeldLock, RealDisk, replace};
     use std::io::Read;
 
     #[test]
@@ -226,5 +237,17 @@ mod tests {
         assert!(RealDisk.lock(&lock).is_ok());
         let error = RealDisk.read(&directory.path().join("none")).map(drop).unwrap_err();
         assert!(error.to_string().contains("none: "), "{error}");
+    }
+
+    #[test]
+    fn a_lock_is_given_back_even_if_a_process_that_is_being_started_has_the_file_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let file = std::fs::File::create(&path).unwrap();
+        let inherited = file.try_clone().unwrap();
+        file.try_lock().unwrap();
+        drop(HeldLock(file));
+        assert!(RealDisk.lock(&path).is_ok());
+        drop(inherited);
     }
 }

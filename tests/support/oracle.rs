@@ -29,7 +29,10 @@ impl Kind {
     }
 }
 
-/// A running real server with an empty keyspace, on a Unix socket in a directory of its own.
+const SOCKET: &str = "socket";
+
+/// A running real server on a Unix socket in a directory of its own. Its keyspace is empty, unless the options name another
+/// directory that holds data.
 pub struct Oracle {
     process: Child,
     directory: TempDir,
@@ -46,8 +49,11 @@ impl Oracle {
             return None;
         };
         let directory = tempfile::tempdir().unwrap();
+        // The name must not depend on the directory that the options choose.
+        let socket = directory.path().join(SOCKET);
         let mut process = Command::new(program)
-            .args(["--port", "0", "--unixsocket", "socket", "--save", "", "--appendonly", "no"])
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(&socket)
             .args(["--enable-debug-command", "yes", "--dir", "."])
             .args(options)
             .current_dir(directory.path())
@@ -56,11 +62,11 @@ impl Oracle {
             .expect("the real server starts");
         // It says when it is ready; reading until then is the wait.
         let mut said = std::io::BufReader::new(process.stdout.take().expect("piped"));
-        let mut line = String::new();
-        while !line.contains("eady to accept connections") {
-            line.clear();
-            let read = std::io::BufRead::read_line(&mut said, &mut line).expect("the real server says something");
-            assert_ne!(read, 0, "the real server ended before it was ready");
+        let (mut lines, mut last) = (String::new(), 0);
+        while !lines[last..].contains("eady to accept connections") {
+            last = lines.len();
+            let read = std::io::BufRead::read_line(&mut said, &mut lines).expect("the real server says something");
+            assert_ne!(read, 0, "the real server ended before it was ready:\n{lines}");
         }
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         Some(Oracle { process, directory })
@@ -68,7 +74,15 @@ impl Oracle {
 
     /// A new connection.
     pub fn connect(&self) -> Connection {
-        Connection::unix(&self.directory.path().join("socket")).expect("the real server listens")
+        Connection::unix(&self.directory.path().join(SOCKET)).expect("the real server listens")
+    }
+
+    /// Ends it as SHUTDOWN does, its log being written out.
+    pub fn stop(mut self) {
+        let mut connection = self.connect();
+        connection.send(["SHUTDOWN", "NOSAVE"]);
+        assert_eq!(connection.read_to_end(), b"", "the real server ends without a word");
+        self.process.wait().expect("it is our child");
     }
 }
 

@@ -7,7 +7,7 @@ pub(crate) const USAGE: &str = "fuzz [--seconds N] [--seed N]
       bad input against a whole server, for 600 seconds; the seed is made of the date unless it is given";
 
 /// How long it runs unless told otherwise.
-const SECONDS: u64 = 600;
+pub(crate) const SECONDS: u64 = 600;
 
 /// Runs the fuzzer and fails if it finds something.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
 
 /// A new one each day. Each server of a run takes the next number, so that days lie far apart.
 #[allow(clippy::disallowed_methods, reason = "the date is the seed")]
-fn seed_of_today() -> Result<u64, String> {
+pub(crate) fn seed_of_today() -> Result<u64, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
     Ok(now.as_secs() / 86_400 * 1_000_000)
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod fuzz_load;
 mod long;
 mod twin;
 
@@ -12,16 +13,14 @@ fn main() -> ExitCode {
     let result = match args.split_first() {
         Some((task, args)) if task == "bench" => bench::run(args),
         Some((task, args)) if task == "fuzz" => fuzz::run(args),
+        Some((task, args)) if task == "fuzz-load" => fuzz_load::run(args),
         Some((task, args)) if task == "twin" => twin::run(args.iter().cloned()),
         Some((task, args)) if task == "histories" => long::HISTORIES.run(args),
         Some((task, args)) if task == "crash" => long::CRASH.run(args),
         _ => Err(format!(
-            "usage: cargo xtask <task>\n\ntasks:\n  {}\n  {}\n  {}\n  {}\n  {}",
-            bench::USAGE,
-            fuzz::USAGE,
-            twin::USAGE,
-            long::HISTORIES.usage,
-            long::CRASH.usage
+            "usage: cargo xtask <task>\n\ntasks:\n  {}",
+            [bench::USAGE, long::CRASH.usage, fuzz::USAGE, fuzz_load::USAGE, long::HISTORIES.usage, twin::USAGE]
+                .join("\n  ")
         )),
     };
     match result {

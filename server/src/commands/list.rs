@@ -255,10 +255,15 @@ const LTRIM: Command = write("ltrim", ltrim)
 
 fn ltrim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (start, stop, limits) = (int(&args[2])?, int(&args[3])?, ctx.limits());
-    ctx.update(&args[1], |list: &mut List| {
-        list.trim(range(start, stop, list.len()).unwrap_or(0..0), &limits);
-        Edit::changed(())
+    let removed = ctx.update(&args[1], |list: &mut List| {
+        let before = list.len();
+        list.trim(range(start, stop, before).unwrap_or(0..0), &limits);
+        Edit::changed(before - list.len())
     })?;
+    if removed == Some(0) {
+        // Watchers hear of it nevertheless. The log does not: capped lists are trimmed after each push.
+        ctx.log_nothing();
+    }
     out.ok();
     Ok(())
 }

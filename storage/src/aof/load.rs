@@ -403,6 +403,9 @@ impl<'r> Scan<'r> {
             return Ok(());
         }
         self.is_ours = true;
+        if self.multi.is_some() {
+            return Err(self.damage(DamageKind::Wrong, start, "a transaction without its end"));
+        }
         let Some(head) = Head::parse(line) else {
             return Err(self.damage(DamageKind::Wrong, start, "a batch with a damaged head"));
         };
@@ -430,6 +433,10 @@ impl<'r> Scan<'r> {
                 Parsed::Incomplete => return Err(self.damage(DamageKind::Refused, start, "a batch of half a command")),
                 Parsed::Wrong(what) => return Err(self.damage(DamageKind::Refused, start, what)),
             }
+        }
+        if self.multi.take().is_some() {
+            // It is the batch that is damaged: cut in two, its head would describe what is no longer there.
+            return Err(self.damage(DamageKind::Refused, start, "a batch of half a transaction"));
         }
         Ok(())
     }
