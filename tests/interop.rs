@@ -396,7 +396,10 @@ fn a_log_may_go_there_and_back() {
             let there = content(&mut connection);
             drop(connection);
             oracle.stop();
-            check_with_their_tool(place.path());
+            if kind == Kind::Redis || !rewrites {
+                // It does not know the magic of Valkey's snapshots.
+                check_with_their_tool(place.path());
+            }
             let what = format!("there and back through {kind:?}, rewritten {rewrites}");
             let server = ours(place.path(), &[]);
             let mut client = server.client();
@@ -577,6 +580,9 @@ fn snapshots_of_old_servers_load_here_as_there() {
     assert_eq!(here.len(), 8);
     for kind in KINDS {
         let Some(oracle) = theirs(kind, place.path(), &[]) else { return };
-        assert_same(&format!("{kind:?}"), &here, &their_content(&oracle), encodings(kind));
+        // They leave a list from before Redis 3.2 in the form for long ones until it changes.
+        let differs = |ours: &str, theirs: &str| (ours, theirs) == ("listpack", "quicklist");
+        let same = |ours: &str, theirs: &str| differs(ours, theirs) || encodings(kind)(ours, theirs);
+        assert_same(&format!("{kind:?}"), &here, &their_content(&oracle), same);
     }
 }
