@@ -568,20 +568,16 @@ fn restored_values_are_written_with_their_deadline() {
     let script = "
         > RESTORE a 0 ?
         SELECT 0
-        here: RESTORE a 0 ? REPLACE
-        there: RESTORE a 0 ?
+        RESTORE a 0 ?
         > RESTORE a 10000 ? REPLACE
-        here: RESTORE a @10000 ? ABSTTL REPLACE
-        there: RESTORE a @10000 ? REPLACE ABSTTL
+        RESTORE a @10000 ? REPLACE ABSTTL
         > RESTORE a 4000000000123 ? REPLACE ABSTTL
-        here: RESTORE a 4000000000123 ? ABSTTL REPLACE
-        there: RESTORE a 4000000000123 ? REPLACE ABSTTL
+        RESTORE a 4000000000123 ? REPLACE ABSTTL
         > RESTORE a 1 ? REPLACE ABSTTL
         DEL a
         > RESTORE a 1 ? ABSTTL
         > RESTORE a 0 ? IDLETIME 5
-        here: RESTORE a 0 ? REPLACE
-        there: RESTORE a 0 ? IDLETIME 5
+        RESTORE a 0 ? IDLETIME 5
         > RESTORE a 0 ?
         > RESTORE a 0 junk REPLACE
         ";

@@ -65,9 +65,7 @@ fn serve(mut settings: Settings) -> Result<(), String> {
         .map_err(|error| cannot_start(&error, &settings))?;
     process::on_signal(server.stop_handle()).map_err(|error| format!("Cannot handle signals: {error}"))?;
     let pid_file = PidFile::write(&settings);
-    if !settings.keeps_log() && settings.save.is_empty() {
-        log::info!("Nothing is kept on disk: all data is in memory and goes with this process");
-    }
+    log::info!("{}", what_is_kept(&settings));
     announce(&server, &settings);
     if let Some(parent) = parent {
         parent.release();
@@ -76,6 +74,21 @@ fn serve(mut settings: Settings) -> Result<(), String> {
     drop(pid_file);
     log::info!("Stopped");
     Ok(())
+}
+
+/// What of the data outlives the process.
+fn what_is_kept(settings: &Settings) -> String {
+    let value = |name: &str| settings.value(name).unwrap_or_default();
+    match (settings.keeps_log(), settings.save.is_empty()) {
+        (true, _) => {
+            let directory = settings.path(&settings.appenddirname);
+            format!("Every change is logged in {}, synced: {}", directory.display(), value("appendfsync"))
+        }
+        (false, false) => {
+            format!("Snapshots are written to {} ({})", settings.path(&settings.dbfilename).display(), value("save"))
+        }
+        (false, true) => "Nothing is kept on disk: all data is in memory and goes with this process".into(),
+    }
 }
 
 /// Says on standard output where the server listens and that it does, wherever the log goes.

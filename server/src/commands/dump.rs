@@ -101,20 +101,22 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         ttl => Some(ctx.now().saturating_add(ttl)),
     };
     out.ok();
-    if let Some(deadline) = deadline {
-        if deadline <= ctx.horizon() {
-            // It would be gone at once.
-            if ctx.remove(key).is_some() {
-                ctx.log(&[b"DEL", key]);
-            }
-            return Ok(());
+    if deadline.is_some_and(|deadline| deadline <= ctx.horizon()) {
+        // It would be gone at once.
+        if ctx.remove(key).is_some() {
+            ctx.log(&[b"DEL", key]);
         }
+        return Ok(());
+    }
+    ctx.put(key, value, deadline);
+    if let Some(deadline) = deadline {
         let at = deadline.to_string();
-        ctx.put(key, value, Some(deadline));
-        ctx.log(&[b"RESTORE", key, at.as_bytes(), &args[3], b"ABSTTL", b"REPLACE"]);
-    } else {
-        ctx.put(key, value, None);
-        ctx.log(&[b"RESTORE", key, b"0", &args[3], b"REPLACE"]);
+        let mut effect: Vec<&[u8]> = args.iter().collect();
+        effect[2] = at.as_bytes();
+        if !options.absolute {
+            effect.push(b"ABSTTL");
+        }
+        ctx.log(&effect);
     }
     if let Some(idle) = options.idle {
         ctx.set_idle(key, idle);
