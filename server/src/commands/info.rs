@@ -212,7 +212,7 @@ fn persistence(ctx: &mut Ctx<'_>, lines: &mut Lines) {
         let stats = engine.log.stats();
         lines.add("aof_current_size", stats.current_size);
         lines.add("aof_base_size", stats.base_size);
-        lines.add("aof_pending_rewrite", 0);
+        lines.add("aof_pending_rewrite", u8::from(background.rewrite_scheduled));
         lines.add("aof_buffer_length", stats.buffer_length);
         lines.add("aof_pending_bio_fsync", stats.pending_syncs);
         lines.add("aof_delayed_fsync", stats.delayed_syncs);
