@@ -385,7 +385,12 @@ fn debug_is_refused_unless_it_is_allowed() {
 
 #[test]
 fn memory_time_and_shutdown_answer_as_redis_does() {
-    let server = start();
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::builder().frozen_clock(Duration::from_secs(1_700_000_000)).dir(directory.path());
+    let server = server.setting("appendonly", "no").unwrap().setting("dbfilename", "other.rdb").unwrap();
+    let server = server.start().unwrap();
+    // Nothing can take the place of a directory: the snapshot fails.
+    std::fs::create_dir(directory.path().join("other.rdb")).unwrap();
     let mut client = server.client();
     check(
         &mut client,

@@ -131,7 +131,8 @@ fn every_command_is_tested() {
         .filter(|(path, _)| path.starts_with("tests/commands/") || path.matches('/').count() == 1)
         .collect();
     let words: Vec<Vec<&str>> = here.iter().map(|(_, text)| words(text)).collect();
-    let mut client = crate::support::server().client();
+    let server = crate::support::server();
+    let mut client = server.client();
     let list = client.call(["COMMAND", "LIST"]);
     let Some(commands) = list.as_slice() else { panic!("COMMAND LIST: {list:?}") };
     let untested: Vec<String> = commands

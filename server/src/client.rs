@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A connection to a server in the same process, with its own database, transaction and name.
 ///
 /// Commands run on the calling thread and return when they are done; a client is `Send`, so each thread takes its own.
-/// It needs no login.
+/// It needs no login. After its server has ended it gets nothing but errors.
 pub struct Client {
     engine: Arc<Engine>,
     session: Session,
@@ -67,6 +67,7 @@ impl Client {
         let start = reply.checkpoint();
         self.engine.execute_one(&mut self.session, args.as_args(), reply);
         self.engine.log.throttle();
+        self.engine.keyspace.throttle();
         if self.engine.must_wait(&mut self.session) && self.engine.log.wait_durable(self.session.log_position).is_err()
         {
             reply.rollback(start);

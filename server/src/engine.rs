@@ -5,7 +5,7 @@ use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
 use crate::error::CommandError;
 use crate::journal::Journal;
-use crate::persistence::{LOADING, Persistence, SAVE_FAILED};
+use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
 use parking_lot::RwLock;
@@ -354,6 +354,7 @@ impl Engine {
         session.record.commands.fetch_add(ran, Ordering::Relaxed);
         self.stats.commands.fetch_add(ran, Ordering::Relaxed);
         self.log.throttle();
+        self.keyspace.throttle();
         within_limit
     }
 
@@ -500,6 +501,9 @@ impl Engine {
     fn admit_in_trouble(&self, session: &Session, command: &Command, trouble: u8) -> Result<(), CommandError> {
         if session.is_replay {
             return Ok(());
+        }
+        if trouble & ENDED != 0 {
+            return Err(CommandError::ENDED);
         }
         if trouble & LOADING != 0 && !command.flags.has(Flags::LOADING) {
             return Err(CommandError::LOADING);

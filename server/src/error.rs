@@ -80,6 +80,7 @@ texts! {
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     NO_DEBUG = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    ENDED = "ERR the server has ended";
     LOADING = "LOADING Redis is loading the dataset in memory";
     SAVE_FAILED = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
     SAVE_IN_PROGRESS = "ERR Background save already in progress";

@@ -31,6 +31,9 @@ pub(crate) const LOADING: u8 = 1;
 /// The last snapshot that `save` asked for has failed, and `stop-writes-on-bgsave-error` says what to do then.
 pub(crate) const SAVE_FAILED: u8 = 2;
 
+/// The server has ended: nothing that is done now would be kept.
+pub(crate) const ENDED: u8 = 4;
+
 /// Bytes of a snapshot that are written at a time.
 const BLOCK: usize = 256 * 1024;
 /// Bytes of a snapshot after which it is synced on the way, so that the disk is not handed everything at the end.
@@ -50,11 +53,15 @@ pub(crate) struct Persistence {
     /// The number of changes when the last snapshot was begun.
     saved_dirty: AtomicU64,
     pub(crate) load: LoadProgress,
+    /// The number of changes when SHUTDOWN had a snapshot written.
+    saved_at_end: AtomicU64,
     ends: AtomicBool,
-    /// The pause after a failure of the log is over.
-    retry_is_due: AtomicBool,
-    /// The snapshot that belongs to the end has been written, or is not wanted.
-    has_saved_at_end: AtomicBool,
+    /// When the keeper first saw that the log had failed, in seconds since the epoch; 0 while it has not.
+    failed_since: AtomicU64,
+    /// What the directory held is in memory, so that it may be written over.
+    is_loaded: AtomicBool,
+    /// SHUTDOWN NOSAVE: the snapshot that belongs to the end is not wanted.
+    skips_last_save: AtomicBool,
 }
 
 /// What the loading of data has come to.
@@ -81,6 +88,8 @@ pub(crate) struct Outcomes {
     pub(crate) has_failed: bool,
     pub(crate) failed_in_a_row: u64,
     pub(crate) seconds: Option<u64>,
+    /// When the last one ended, however it went, in seconds since the epoch.
+    pub(crate) tried: u64,
 }
 
 #[derive(Default)]
@@ -117,9 +126,11 @@ impl Persistence {
             last_save: AtomicU64::new(now),
             saved_dirty: AtomicU64::new(0),
             load: LoadProgress::default(),
+            saved_at_end: AtomicU64::new(u64::MAX),
             ends: AtomicBool::new(false),
-            retry_is_due: AtomicBool::new(false),
-            has_saved_at_end: AtomicBool::new(false),
+            failed_since: AtomicU64::new(0),
+            is_loaded: AtomicBool::new(false),
+            skips_last_save: AtomicBool::new(false),
         }
     }
 
@@ -157,6 +168,18 @@ impl Persistence {
             saves: state.saves,
             rewrites: state.rewrites,
         }
+    }
+
+    /// Since when the log has failed, in seconds since the epoch, if it has.
+    fn failed_since(&self, has_failed: bool, now: u64) -> u64 {
+        let since = self.failed_since.load(Ordering::Relaxed);
+        let since = match (has_failed, since) {
+            (false, _) => 0,
+            (true, 0) => now,
+            (true, since) => since,
+        };
+        self.failed_since.store(since, Ordering::Relaxed);
+        since
     }
 
     /// Says that something may be due.
@@ -329,6 +352,20 @@ impl Engine {
         Ok(())
     }
 
+    /// As [`Engine::claim`], but waits for whatever is on its way.
+    fn claim_when_free(&self, job: Job) {
+        while self.claim(job).is_err() {
+            self.wait_while(|_| true);
+        }
+    }
+
+    /// Gives the place of the one job back without having done it.
+    fn release(&self) {
+        self.log.set_busy(false);
+        self.persistence.state.lock().job = None;
+        self.persistence.ring();
+    }
+
     /// Notes how a job went; what waits for its end is rung for.
     fn conclude(&self, job: Job, done: &io::Result<()>, dirty: u64) {
         let persistence = &self.persistence;
@@ -356,6 +393,7 @@ impl Engine {
             Job::Rewrite => &mut state.rewrites,
         };
         outcomes.seconds = Some(now.saturating_sub(began) / 1_000_000);
+        outcomes.tried = now / 1_000_000;
         outcomes.has_failed = done.is_err();
         match done {
             Ok(()) => (outcomes.done, outcomes.failed_in_a_row) = (outcomes.done + 1, 0),
@@ -462,12 +500,7 @@ impl Engine {
     /// Begins a log with what is there. When this returns every change is logged; its base is written in the background.
     fn begin_log(&self) -> io::Result<()> {
         self.watch_log();
-        loop {
-            self.wait_while(|_| true);
-            if self.claim(Job::Rewrite).is_ok() {
-                break;
-            }
-        }
+        self.claim_when_free(Job::Rewrite);
         let (sender, receiver) = mpsc::channel();
         let begun = sender.clone();
         let started = self.in_background(move |engine| {
@@ -492,12 +525,16 @@ impl Engine {
     /// is called.
     fn rewrite_log(&self, has_begun: impl FnOnce()) -> io::Result<()> {
         let (settings, _) = self.settings();
-        let rewrite = self.log.prepare_rewrite()?;
+        let continues = settings.keeps_log();
+        if !self.log.is_open() {
+            self.log.set_options(log_options(&settings));
+        }
+        let rewrite = if continues { self.log.prepare_rewrite()? } else { self.log.prepare_base()? };
         let form = if settings.aof_use_rdb_preamble { Self::snapshot_form(&settings) } else { Form::Commands };
         let snapshot = {
             let mut locked = self.keyspace.lock(&ShardSet::All);
             self.log.switch(&rewrite)?;
-            locked.shards().for_each(|shard| shard.keep_expired(true));
+            locked.shards().for_each(|shard| shard.keep_expired(continues));
             Keyspace::begin_snapshot(&mut locked, form)
         };
         has_begun();
@@ -575,19 +612,28 @@ impl Engine {
             let _ = self.begin_rewrite();
             return None;
         }
-        if self.log.has_failed() {
-            let wait = RETRY_SECONDS << background.rewrites.failed_in_a_row.min(6);
-            if !self.persistence.retry_is_due.swap(true, Ordering::AcqRel) {
-                return Some(Duration::from_secs(wait.min(60)));
+        let now = self.clock.micros() / 1_000_000;
+        let mut pause = None;
+        let mut look_again = |seconds: u64| pause = Some(pause.map_or(seconds, |pause: u64| pause.min(seconds)));
+        let rewrites = background.rewrites;
+        let wants_rewrite = self.log.has_failed() || self.log.is_open() && is_overgrown(&self.log, &settings);
+        if wants_rewrite {
+            // After a failure not at once again: a second, two, four .. a minute.
+            let wait = if rewrites.failed_in_a_row == 0 && !self.log.has_failed() {
+                0
+            } else {
+                let began = rewrites.tried.max(self.persistence.failed_since(self.log.has_failed(), now));
+                (began + (RETRY_SECONDS << rewrites.failed_in_a_row.min(6)).min(60)).saturating_sub(now)
+            };
+            if wait == 0 {
+                log::info!(
+                    "The log is to be rewritten: it has {}",
+                    if self.log.has_failed() { "failed" } else { "grown" }
+                );
+                let _ = self.begin_rewrite();
+                return None;
             }
-            self.persistence.retry_is_due.store(false, Ordering::Release);
-            log::warn!("The log is tried anew, in a fresh file");
-            let _ = self.begin_rewrite();
-            return None;
-        }
-        if self.log.is_open() && is_overgrown(&self.log, &settings) && background.rewrites.failed_in_a_row < 3 {
-            let _ = self.begin_rewrite();
-            return None;
+            look_again(wait);
         }
         if self.log.is_open() && settings.auto_aof_rewrite_percentage > 0 {
             let base = u128::from(self.log.stats().base_size);
@@ -595,20 +641,20 @@ impl Engine {
             let alarm = u64::try_from(grown).unwrap_or(u64::MAX).max(settings.auto_aof_rewrite_min_size);
             self.log.set_alarm(alarm.max(1));
         }
-        if settings.save.is_empty() {
-            return None;
+        if !settings.save.is_empty() {
+            let dirty = self.persistence.unsaved(self.keyspace.stats().dirty);
+            let age = now.saturating_sub(self.persistence.last_save() / 1_000_000);
+            // After a failure not at once again.
+            let wait = if background.saves.has_failed { (background.saves.tried + 5).saturating_sub(now) } else { 0 };
+            let is_due = settings.save.iter().any(|point| dirty >= point.changes && age > point.seconds && dirty > 0);
+            if is_due && wait == 0 {
+                let mut locked = self.keyspace.lock(&ShardSet::All);
+                let _ = self.begin_save(&mut locked, true);
+                return None;
+            }
+            look_again(wait.max(1));
         }
-        let dirty = self.persistence.unsaved(self.keyspace.stats().dirty);
-        let age = self.clock.micros().saturating_sub(self.persistence.last_save()) / 1_000_000;
-        // After a failure not at once again.
-        let is_too_soon = background.saves.has_failed && age < 5;
-        let is_due = settings.save.iter().any(|point| dirty >= point.changes && age > point.seconds && dirty > 0);
-        if is_due && !is_too_soon {
-            let mut locked = self.keyspace.lock(&ShardSet::All);
-            let _ = self.begin_save(&mut locked, true);
-            return None;
-        }
-        Some(Duration::from_secs(1))
+        pause.map(Duration::from_secs)
     }
 
     /// Ends the background: what is on its way is given up or waited for, the log is written out. With save points a last
@@ -619,6 +665,9 @@ impl Engine {
         if persistence.ends.swap(true, Ordering::AcqRel) {
             return;
         }
+        persistence.set_trouble(ENDED, true);
+        // Whoever is in the middle of a command gets to its end.
+        drop(self.keyspace.lock(&ShardSet::All));
         persistence.ring();
         // The keeper may have begun one more job before it noticed.
         loop {
@@ -636,7 +685,10 @@ impl Engine {
                 }
             }
         }
-        if !settings.save.is_empty() && !persistence.has_saved_at_end.load(Ordering::Acquire) {
+        // What SHUTDOWN has saved may have been changed since by those who were still connected.
+        let is_saved = persistence.saved_at_end.load(Ordering::Acquire) == self.keyspace.stats().dirty;
+        let is_wanted = !settings.save.is_empty() && !persistence.skips_last_save.load(Ordering::Acquire);
+        if is_wanted && !is_saved && persistence.is_loaded.load(Ordering::Acquire) {
             persistence.ends.store(false, Ordering::Release);
             if let Err(error) = self.save() {
                 log::error!("The last snapshot failed: {}", String::from_utf8_lossy(error.as_bytes()));
@@ -651,15 +703,20 @@ impl Engine {
 
     /// SHUTDOWN with a snapshot: writes it while there is somebody to tell if it fails.
     pub(crate) fn save_at_end(&self) -> CmdResult {
+        if !self.persistence.is_loaded.load(Ordering::Acquire) {
+            // What the disk holds is more than what has been loaded of it.
+            return Ok(());
+        }
         self.wait_while(|_| true);
         self.save()?;
-        self.persistence.has_saved_at_end.store(true, Ordering::Release);
+        let saved = self.persistence.saved_dirty.load(Ordering::Relaxed);
+        self.persistence.saved_at_end.store(saved, Ordering::Release);
         Ok(())
     }
 
     /// SHUTDOWN NOSAVE.
     pub(crate) fn skip_save_at_end(&self) {
-        self.persistence.has_saved_at_end.store(true, Ordering::Release);
+        self.persistence.skips_last_save.store(true, Ordering::Release);
     }
 }
 
@@ -693,6 +750,8 @@ struct Replay<'e> {
     said: u64,
 }
 
+/// Why loading ended early, if somebody wanted it to.
+const STOPPED: &str = "the server was told to stop";
 /// Entries that are put in their places together.
 const LOAD_BATCH: usize = 256;
 /// Batches that may be read ahead.
@@ -738,7 +797,7 @@ impl<'e> Replay<'e> {
     ) -> Result<(), String> {
         let engine = self.engine;
         let (progress, now) = (&engine.persistence.load, engine.clock.micros());
-        let (before, mut db, mut keys) = (progress.loaded.load(Ordering::Relaxed), 0, 0u64);
+        let (before, mut db, mut keys, mut seen) = (progress.loaded.load(Ordering::Relaxed), 0, 0u64, 0u64);
         let mut batch = Vec::with_capacity(LOAD_BATCH);
         while let Some(record) = reader.next().map_err(|error| error.to_string())? {
             match record {
@@ -750,17 +809,21 @@ impl<'e> Replay<'e> {
                     ));
                 }
                 Record::Entry(record) => {
-                    keys += 1;
+                    seen += 1;
                     if !keeps_expired && record.deadline.is_some_and(|at| at <= now / 1000) {
                         progress.keys_expired.fetch_add(1, Ordering::Relaxed);
                     } else {
+                        keys += 1;
                         let used = (now / 1_000_000).saturating_sub(record.idle.unwrap_or(0));
                         batch.push((db, record.into_entry(used as u32 & 0x00ff_ffff)));
                     }
                     if batch.len() == LOAD_BATCH {
                         settle(std::mem::replace(&mut batch, Vec::with_capacity(LOAD_BATCH)));
                     }
-                    if keys.is_multiple_of(PROGRESS_KEYS) {
+                    if seen.is_multiple_of(PROGRESS_KEYS) {
+                        if engine.is_stopping() {
+                            return Err(STOPPED.into());
+                        }
                         progress.loaded.store(before + reader.offset(), Ordering::Relaxed);
                         self.said = say_progress(engine, self.said);
                     }
@@ -796,15 +859,19 @@ impl aof::Replay for Replay<'_> {
         self.session.db = 0;
     }
 
-    fn snapshot(&mut self, input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, String> {
+    fn snapshot(&mut self, input: Box<dyn Read + Send>) -> Result<(u64, Box<dyn Read + Send>), String> {
         let mut reader = Reader::new(input, settings_limits(self.engine)).map_err(|error| error.to_string())?;
         self.snapshot_records(&mut reader, true)?;
+        let len = reader.offset();
         let (ahead, rest) = reader.into_parts();
-        Ok(Box::new(io::Cursor::new(ahead).chain(rest)))
+        Ok((len, Box::new(io::Cursor::new(ahead).chain(rest))))
     }
 
     /// Errors are what the command answered when it first ran, so they stop nothing; a command that does not exist does.
     fn command(&mut self, args: Args<'_>) -> Result<(), String> {
+        if self.engine.is_stopping() {
+            return Err(STOPPED.into());
+        }
         let shown = || String::from_utf8_lossy(args.name()).into_owned();
         let Some(command) = crate::command::find(args.name()) else {
             return Err(format!("unknown command '{}'", shown()));
@@ -869,6 +936,7 @@ impl Engine {
     pub(crate) fn open_persistence(&self) -> io::Result<()> {
         let (settings, _) = self.settings();
         if !settings.has_data() {
+            self.persistence.is_loaded.store(true, Ordering::Release);
             return Ok(());
         }
         if settings.writes_data() {
@@ -882,6 +950,7 @@ impl Engine {
         if settings.keeps_log() {
             self.open_log(&settings)?;
         }
+        self.persistence.is_loaded.store(true, Ordering::Release);
         // Only now: the log has to hear of every change, and of every key that expires.
         self.persistence.set_trouble(LOADING, false);
         self.keyspace.set_active_expire(true);
@@ -912,11 +981,17 @@ impl Engine {
                 self.begin_log()?;
             }
             (true, false) => {
-                self.wait_while(|job| job == Job::Rewrite);
-                let mut locked = self.keyspace.lock(&ShardSet::All);
-                locked.shards().for_each(|shard| shard.keep_expired(false));
+                // No rewrite may begin the log again meanwhile.
+                self.claim_when_free(Job::Rewrite);
+                {
+                    let mut locked = self.keyspace.lock(&ShardSet::All);
+                    locked.shards().for_each(|shard| shard.keep_expired(false));
+                    self.log.begin_close();
+                }
+                let closed = self.log.close();
+                self.release();
                 // A log that has failed can be turned off as well.
-                if let Err(error) = self.log.close() {
+                if let Err(error) = closed {
                     log::error!("The log could not be written to its end: {error}");
                 }
             }

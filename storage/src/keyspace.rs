@@ -2,6 +2,7 @@
 
 use crate::clock::Millis;
 use crate::shard::{KeyRef, Shard, ShardStats};
+use crate::snapshot::Backlog;
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 use parking_lot::{Mutex, MutexGuard};
@@ -106,6 +107,7 @@ pub struct Keyspace {
     databases: usize,
     alarm: Arc<Alarm>,
     active_expire: AtomicBool,
+    backlog: Arc<Backlog>,
 }
 
 impl Keyspace {
@@ -124,6 +126,7 @@ impl Keyspace {
             databases: options.databases,
             alarm,
             active_expire: AtomicBool::new(true),
+            backlog: Arc::default(),
         }
     }
 
@@ -182,6 +185,22 @@ impl Keyspace {
     /// Calls `look` with one shard.
     pub fn with_shard<R>(&self, shard: usize, look: impl FnOnce(&mut Shard) -> R) -> R {
         look(&mut self.slots[shard].0.lock())
+    }
+
+    pub(crate) fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
+    }
+
+    /// Bytes of values that were saved for a snapshot because they were about to change, and that wait for the disk.
+    pub fn snapshot_backlog(&self) -> usize {
+        self.backlog.len()
+    }
+
+    /// Waits while a snapshot has more than 64 MiB of that, so that a slow disk slows those who write instead of filling the
+    /// memory. No shard may be locked.
+    #[inline]
+    pub fn throttle(&self) {
+        self.backlog.throttle();
     }
 
     /// Sum of all shards' counters.

@@ -18,10 +18,11 @@ use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::{Item, PART};
 use commands::Commands;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes, about, that one step of the walk encodes while it holds a shard.
 const STEP_BYTES: usize = 32 * 1024;
@@ -220,8 +221,48 @@ fn begin_picture(entry: &mut Entry) -> Option<usize> {
     Some(set.len())
 }
 
+/// Bytes put aside that may wait for the disk before those who write wait as well.
+const MOST_WAITING: usize = 64 << 20;
+
 /// What parts that were put aside wait in until the walk fetches them.
-type HandedOver = Arc<Mutex<Vec<Output>>>;
+#[derive(Default)]
+pub(crate) struct Backlog {
+    parts: Mutex<Vec<Output>>,
+    bytes: AtomicUsize,
+    fetched: Condvar,
+}
+
+impl Backlog {
+    fn push(&self, part: Output) {
+        self.bytes.fetch_add(part.len(), Ordering::Relaxed);
+        self.parts.lock().push(part);
+    }
+
+    fn pop(&self) -> Option<Output> {
+        let part = self.parts.lock().pop()?;
+        self.bytes.fetch_sub(part.len(), Ordering::Relaxed);
+        self.fetched.notify_all();
+        Some(part)
+    }
+
+    /// Bytes that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits while too much waits; no shard may be locked.
+    #[inline]
+    pub(crate) fn throttle(&self) {
+        if self.len() > MOST_WAITING {
+            let mut parts = self.parts.lock();
+            while self.len() > MOST_WAITING {
+                self.fetched.wait(&mut parts);
+            }
+        }
+    }
+}
+
+type HandedOver = Arc<Backlog>;
 
 /// A shard's side of a picture that is being taken.
 pub(crate) struct Progress {
@@ -267,7 +308,7 @@ impl Progress {
         self.out.entry(entry);
         if self.out.len() > HAND_OVER {
             let out = self.fetch();
-            self.handed_over.lock().push(out);
+            self.handed_over.push(out);
         }
     }
 
@@ -317,8 +358,10 @@ impl Progress {
         if let Some(large) = self.large.pop_front() {
             return Step::Large(out, large);
         }
+        if !walked {
+            return Step::More(out);
+        }
         match self.flushed.pop() {
-            _ if !walked => Step::More(out),
             Some(db) => Step::Flushed(out, Box::new(db), epoch),
             None => Step::Done(out),
         }
@@ -369,7 +412,7 @@ impl Snapshot {
             }
             return Some(out);
         }
-        if let Some(out) = self.handed_over.lock().pop() {
+        if let Some(out) = self.handed_over.pop() {
             return Some(out);
         }
         if let Some((mut db, epoch, mut progress)) = self.flushed.take() {
@@ -425,7 +468,7 @@ impl Keyspace {
         debug_assert!(locked.is_all());
         let databases = locked.keyspace().databases();
         let mut sizes = vec![(0, 0); databases];
-        let handed_over = HandedOver::default();
+        let handed_over = locked.keyspace().backlog().clone();
         for shard in locked.shards() {
             for (db, (keys, expires)) in sizes.iter_mut().enumerate() {
                 *keys += shard.db(db).len();
@@ -461,7 +504,7 @@ mod tests {
 
     fn keyspace(shards: usize, rng: &mut Rng) -> Keyspace {
         let keyspace = Keyspace::new(KeyspaceOptions { shards, databases: DATABASES, seed: rng.u64(..) });
-        for number in 0..300 {
+        for number in 0..900 {
             let deadline = rng.bool().then(|| rng.u64(1000..2000));
             put(&keyspace, rng.usize(..2), &format!("key{number}"), value(rng, 8), deadline);
         }
@@ -578,7 +621,7 @@ mod tests {
         let mut locked = keyspace.lock(&ShardSet::All);
         let db = rng.usize(..2);
         let large = rng.u8(..3) > 0;
-        let key = if large { format!("large{}", rng.u8(..4)) } else { format!("key{}", rng.u16(..330)) };
+        let key = if large { format!("large{}", rng.u8(..4)) } else { format!("key{}", rng.u16(..930)) };
         let at = locked.key(db, key.as_bytes());
         match rng.u8(..if large { 30 } else { 12 }) {
             0 => drop(locked.shard(at.hash).remove(at, 0)),
@@ -591,7 +634,7 @@ mod tests {
                     locked.shard(target.hash).put(target, entry.take_value(), None, 0);
                 }
             }
-            4 if rng.u8(..20) == 0 => locked.shards().for_each(|shard| drop(shard.clear(db))),
+            4 if rng.u8(..8) == 0 => locked.shards().for_each(|shard| drop(shard.clear(db))),
             5 if rng.u8(..4) == 0 => locked.shards().for_each(|shard| shard.swap(db, 2)),
             _ => {
                 let elements: Vec<String> = (0..3).map(|_| format!("m{}", rng.usize(..LARGE + 50))).collect();

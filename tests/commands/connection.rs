@@ -100,7 +100,8 @@ fn resp3_shapes() {
 
 #[test]
 fn help_says_what_there_is() {
-    let mut client = crate::support::server().client();
+    let server = crate::support::server();
+    let mut client = server.client();
     for container in ["CLIENT HELP", "MEMORY HELP", "OBJECT HELP"] {
         let reply = client.call(container.split(' '));
         let lines: Vec<&str> = reply.as_slice().unwrap_or_default().iter().filter_map(|line| line.as_str()).collect();

@@ -81,7 +81,11 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     ctx.engine.change_settings(|settings| apply_all(settings, &changes))?;
     if let Err(error) = ctx.engine.follow_settings(&before) {
         ctx.engine.change_settings(|settings| {
-            *settings = Settings::clone(&before);
+            // Only what this command has changed: others may have changed something meanwhile.
+            for (setting, ..) in &changes {
+                let value = setting.value(&before);
+                setting.set(settings, &[value.as_str()]).map_err(|reason| failed(setting.name, &reason))?;
+            }
             CmdResult::Ok(())
         })?;
         return Err(failed("appendonly", &error.to_string()));

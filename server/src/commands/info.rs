@@ -190,6 +190,7 @@ fn persistence(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     let load = &persistence.load;
     lines.add("loading", u8::from(is_loading));
     lines.add("async_loading", 0);
+    lines.add("current_cow_size", engine.keyspace.snapshot_backlog());
     lines.add("rdb_changes_since_last_save", persistence.unsaved(dirty));
     lines.add("rdb_bgsave_in_progress", u8::from(running(Job::Save).is_some()));
     lines.add("rdb_last_save_time", persistence.last_save() / 1_000_000);

@@ -33,11 +33,12 @@ struct Count {
 impl Replay for Count {
     fn begin_file(&mut self) {}
 
-    fn snapshot(&mut self, input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, String> {
+    fn snapshot(&mut self, input: Box<dyn Read + Send>) -> Result<(u64, Box<dyn Read + Send>), String> {
         let mut reader = Reader::new(input, Limits::DEFAULT).map_err(|error| error.to_string())?;
         while reader.next().map_err(|error| error.to_string())?.is_some() {}
+        let len = reader.offset();
         let (ahead, rest) = reader.into_parts();
-        Ok(Box::new(io::Cursor::new(ahead).chain(rest)))
+        Ok((len, Box::new(io::Cursor::new(ahead).chain(rest))))
     }
 
     fn command(&mut self, _: Args<'_>) -> Result<(), String> {

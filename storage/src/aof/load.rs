@@ -26,11 +26,11 @@ pub trait Replay {
     /// A file begins: what follows is of database 0 until a SELECT says otherwise.
     fn begin_file(&mut self);
 
-    /// A snapshot in the RDB format. Returns the rest of the file, in which commands may follow.
+    /// A snapshot in the RDB format. Returns its length in bytes, and the rest of the file, in which commands may follow.
     ///
     /// # Errors
     /// What is wrong with it.
-    fn snapshot(&mut self, input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, String>;
+    fn snapshot(&mut self, input: Box<dyn Read + Send>) -> Result<(u64, Box<dyn Read + Send>), String>;
 
     /// A command. Transactions come as MULTI, commands and EXEC.
     ///
@@ -73,6 +73,15 @@ pub enum LoadError {
         /// What `resplite check-aof` is to be called with.
         remedy: PathBuf,
     },
+    /// A file is well, and whoever was to run it cannot.
+    Refused {
+        /// The file.
+        file: PathBuf,
+        /// Where it stands.
+        offset: u64,
+        /// Why it cannot be run.
+        what: String,
+    },
 }
 
 impl From<io::Error> for LoadError {
@@ -85,6 +94,9 @@ impl fmt::Display for LoadError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::Io(error) => write!(out, "the log cannot be read: {error}"),
+            LoadError::Refused { file, offset, what } => {
+                write!(out, "the log cannot be run: {}, offset {offset}: {what}", file.display())
+            }
             LoadError::Damaged { file, offset, what, remedy } => write!(
                 out,
                 "the log is damaged: {}, offset {offset}: {what}. Make a copy of the directory, then run: resplite \
@@ -140,7 +152,9 @@ pub fn load(disk: &dyn Disk, options: &LoadOptions, replay: &mut dyn Replay) -> 
                 DamageKind::Io(error) => return Err(LoadError::Io(error)),
                 DamageKind::Truncated => true,
                 DamageKind::Wrong => damage.is_ours || tail.is_ours,
-                DamageKind::Refused => false,
+                DamageKind::Refused => {
+                    return Err(LoadError::Refused { file: place, offset: damage.offset, what: damage.what });
+                }
             };
             let accepts = is_torn && options.accepts_truncated && !tail.is_promised;
             let is_base = file.kind == Kind::Base && damage.offset == 0 && len > 0;
@@ -365,13 +379,11 @@ impl<'r> Scan<'r> {
         let input = std::mem::replace(&mut self.input, Box::new(io::empty()));
         let head = io::Cursor::new(std::mem::take(&mut self.buffer));
         match self.replay.snapshot(Box::new(head.chain(input))) {
-            Ok(rest) => {
-                self.input = rest;
-                // How much the snapshot took is known only by whoever read it; damage behind it is rare and old.
-                self.offset = 0;
+            Ok((len, rest)) => {
+                (self.input, self.offset) = (rest, len);
                 Ok(())
             }
-            Err(what) => Err(self.damage(DamageKind::Refused, 0, what)),
+            Err(what) => Err(self.damage(DamageKind::Wrong, 0, what)),
         }
     }
 
@@ -464,12 +476,14 @@ impl<'r> Scan<'r> {
     fn run_command(&mut self, start: u64) -> Result<(), Damage> {
         let args = self.args.as_args();
         if args.name().eq_ignore_ascii_case(b"multi") {
-            self.multi = Some(start);
+            // A second one is an error and changes nothing.
+            self.multi.get_or_insert(start);
         }
         if let Err(what) = self.replay.command(args) {
             return Err(self.damage(DamageKind::Refused, start, what));
         }
-        if self.args.as_args().name().eq_ignore_ascii_case(b"exec") {
+        let name = self.args.as_args().name();
+        if name.eq_ignore_ascii_case(b"exec") || name.eq_ignore_ascii_case(b"discard") {
             self.multi = None;
         }
         Ok(())

@@ -139,7 +139,16 @@ struct Inner {
     /// Position up to which the file that is written has been synced.
     synced: u64,
     waiting: Vec<(u64, Waker)>,
+    /// Threads that wait for a position.
+    sleepers: usize,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Inner {
+    /// Whether somebody waits for a position.
+    fn is_waited_for(&self) -> bool {
+        self.sleepers > 0 || !self.waiting.is_empty()
+    }
 }
 
 /// The files, changed only by who opens, rewrites and closes.
@@ -182,7 +191,8 @@ pub struct Log {
 /// A rewrite that has been prepared.
 pub struct Rewrite {
     increment: Mutex<Option<Increment>>,
-    sequence: u64,
+    /// The number of the file that records go to; `None` if none are appended.
+    sequence: Option<u64>,
     base: PathBuf,
     base_name: String,
     base_sequence: u64,
@@ -327,10 +337,13 @@ impl Log {
         if let Some(failure) = &inner.failure {
             return Poll::Ready(Err(LogError(failure.clone())));
         }
-        if !self.is_open() {
+        if !self.is_open() && !inner.closes {
             return Poll::Ready(Err(LogError("the log is closed".into())));
         }
         inner.waiting.push((position, waker.clone()));
+        if self.shared.policy() == SyncPolicy::No {
+            self.shared.wake_writer(&mut inner);
+        }
         Poll::Pending
     }
 
@@ -344,10 +357,13 @@ impl Log {
             if let Some(failure) = &inner.failure {
                 return Err(LogError(failure.clone()));
             }
-            if !self.is_open() {
+            if !self.is_open() && !inner.closes {
                 return Err(LogError("the log is closed".into()));
             }
+            inner.sleepers += 1;
+            self.shared.wake_writer(&mut inner);
             self.shared.progress.wait(&mut inner);
+            inner.sleepers -= 1;
         }
         Ok(())
     }
@@ -430,6 +446,18 @@ impl Log {
     /// # Errors
     /// Those of the disk; nothing has changed then.
     pub fn prepare_rewrite(&self) -> io::Result<Rewrite> {
+        self.prepare(true)
+    }
+
+    /// As [`Log::prepare_rewrite`], for a log that is closed and stays closed: the directory gets a base, and that is all.
+    ///
+    /// # Errors
+    /// Those of the disk; nothing has changed then.
+    pub fn prepare_base(&self) -> io::Result<Rewrite> {
+        self.prepare(false)
+    }
+
+    fn prepare(&self, continues: bool) -> io::Result<Rewrite> {
         let disk = &*self.shared.disk;
         let mut files = self.files.lock();
         let (directory, name) = (files.options.directory.clone(), files.options.name.clone());
@@ -440,11 +468,15 @@ impl Log {
             files.manifest = Manifest::read(disk, &path)?.unwrap_or_default();
         }
         let mut manifest = files.manifest.clone();
-        let mut increment = create_increment(disk, &directory, &name, &mut manifest)?;
-        increment.is_listed = self.is_open() && self.shared.inner.lock().is_listed;
-        if increment.is_listed {
-            manifest.write(disk, &path)?;
-            files.manifest = manifest;
+        let mut increment = None;
+        if continues {
+            let mut created = create_increment(disk, &directory, &name, &mut manifest)?;
+            created.is_listed = self.is_open() && self.shared.inner.lock().is_listed;
+            if created.is_listed {
+                manifest.write(disk, &path)?;
+                files.manifest = manifest;
+            }
+            increment = Some(created);
         }
         let suffix = if files.options.rdb_base { "rdb" } else { "aof" };
         let mut base_sequence = files.manifest.next(Kind::Base);
@@ -453,8 +485,8 @@ impl Log {
             base_sequence += 1;
         }
         Ok(Rewrite {
-            sequence: increment.sequence,
-            increment: Mutex::new(Some(increment)),
+            sequence: increment.as_ref().map(|increment| increment.sequence),
+            increment: Mutex::new(increment),
             base: directory.join(format!("temp-{name}.{base_sequence}.base.{suffix}")),
             base_name: format!("{name}.{base_sequence}.base.{suffix}"),
             base_sequence,
@@ -506,30 +538,30 @@ impl Log {
         let (directory, name) = (files.options.directory.clone(), files.options.name.clone());
         let path = Manifest::path(&directory, &name);
         // Everything before the switch is in the base. The writer must have gone past it: its own error would come later.
-        let mut inner = shared.inner.lock();
-        while inner.sequence < rewrite.sequence && !inner.drops && self.is_open() {
-            shared.progress.wait(&mut inner);
+        if let Some(sequence) = rewrite.sequence {
+            let mut inner = shared.inner.lock();
+            while inner.sequence < sequence && !inner.drops && self.is_open() {
+                shared.progress.wait(&mut inner);
+            }
+            if inner.drops || !self.is_open() {
+                let reason = inner.failure.clone().unwrap_or_else(|| "the log was closed".into());
+                return Err(io::Error::other(reason));
+            }
         }
-        if inner.drops || !self.is_open() {
-            let reason = inner.failure.clone().unwrap_or_else(|| "the log was closed".into());
-            return Err(io::Error::other(reason));
-        }
-        drop(inner);
         let base = directory.join(&rewrite.base_name);
         disk.rename(&rewrite.base, &base)?;
         disk.sync_dir(&directory)?;
         let mut manifest = files.manifest.clone();
         for file in &mut manifest.files {
-            if file.kind == Kind::Base || file.kind == Kind::Increment && file.sequence < rewrite.sequence {
+            let stays = file.kind == Kind::Increment && rewrite.sequence.is_some_and(|first| file.sequence >= first);
+            if !stays {
                 file.kind = Kind::History;
             }
         }
-        if !manifest.increments().any(|file| file.sequence == rewrite.sequence) {
-            manifest.files.push(FileInfo {
-                name: increment_name(&name, rewrite.sequence),
-                sequence: rewrite.sequence,
-                kind: Kind::Increment,
-            });
+        if let Some(sequence) = rewrite.sequence
+            && !manifest.increments().any(|file| file.sequence == sequence)
+        {
+            manifest.files.push(FileInfo { name: increment_name(&name, sequence), sequence, kind: Kind::Increment });
         }
         let info = FileInfo { name: rewrite.base_name.clone(), sequence: rewrite.base_sequence, kind: Kind::Base };
         manifest.files.insert(0, info);
@@ -537,7 +569,7 @@ impl Log {
         files.manifest = manifest;
         // From here on the new files are the log.
         let mut inner = shared.inner.lock();
-        if !inner.drops {
+        if !inner.drops && rewrite.sequence.is_some() {
             inner.is_listed = true;
             inner.failure = None;
             shared.has_failed.store(false, Ordering::Release);
@@ -568,6 +600,15 @@ impl Log {
         }
     }
 
+    /// Has nothing appended any more: from here on changes are not logged. All shards are locked; [`Log::close`] does what
+    /// takes time, when they are not.
+    pub fn begin_close(&self) {
+        let mut inner = self.shared.inner.lock();
+        inner.closes = inner.thread.is_some();
+        self.shared.is_open.store(false, Ordering::Release);
+        self.shared.wake_writer(&mut inner);
+    }
+
     /// Writes and syncs what is left and ends the thread.
     ///
     /// # Errors
@@ -583,7 +624,7 @@ impl Log {
         self.shared.is_open.store(false, Ordering::Release);
         let failure = inner.failure.take();
         self.shared.has_failed.store(false, Ordering::Release);
-        (inner.is_listed, inner.drops) = (false, false);
+        (inner.is_listed, inner.drops, inner.closes) = (false, false, false);
         self.shared.wake_all(&mut inner);
         if ended.is_err() {
             return Err(io::Error::other("the log's thread has panicked"));
@@ -748,6 +789,9 @@ impl Writer {
                 Ok(()) => {}
                 Err(error) => {
                     self.increment = None;
+                    // There is nothing left to sync.
+                    self.since = None;
+                    shared.unsynced.store(0, Ordering::Relaxed);
                     shared.fail(&mut inner, error.to_string());
                 }
             }
@@ -777,6 +821,8 @@ impl Writer {
                     Some(left) if !left.is_zero() => Some(left),
                     _ => return,
                 },
+                // Somebody was promised a sync, under another policy.
+                (Some(_), SyncPolicy::No) if inner.is_waited_for() => return,
                 _ => None,
             };
             inner.writer_sleeps = true;
@@ -866,7 +912,7 @@ impl Writer {
             _ if closes => true,
             SyncPolicy::Always => true,
             SyncPolicy::EverySecond => since.elapsed() >= SECOND,
-            SyncPolicy::No => false,
+            SyncPolicy::No => self.shared.inner.lock().is_waited_for(),
         };
         if !is_due {
             return Ok(());
