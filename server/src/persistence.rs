@@ -81,6 +81,8 @@ pub(crate) struct Outcomes {
     pub(crate) has_failed: bool,
     pub(crate) failed_in_a_row: u64,
     pub(crate) seconds: Option<u64>,
+    /// When the last one ended, in microseconds since the epoch.
+    ended: u64,
 }
 
 #[derive(Default)]
@@ -329,17 +331,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes how a job went; what waits for its end is rung for.
+    /// Notes that there is a snapshot of the moment when there had been so many changes.
+    fn note_saved(&self, dirty: u64) {
+        let persistence = &self.persistence;
+        persistence.last_save.store(self.clock.micros(), Ordering::Relaxed);
+        persistence.saved_dirty.store(dirty, Ordering::Relaxed);
+        persistence.set_trouble(SAVE_FAILED, false);
+        log::info!("The snapshot is on disk");
+    }
+
+    /// Notes how a job in the background went; what waits for its end is rung for.
     fn conclude(&self, job: Job, done: &io::Result<()>, dirty: u64) {
         let persistence = &self.persistence;
         let now = self.clock.micros();
         match (job, done) {
-            (Job::Save, Ok(())) => {
-                persistence.last_save.store(now, Ordering::Relaxed);
-                persistence.saved_dirty.store(dirty, Ordering::Relaxed);
-                persistence.set_trouble(SAVE_FAILED, false);
-                log::info!("The snapshot is on disk");
-            }
+            (Job::Save, Ok(())) => self.note_saved(dirty),
             (Job::Save, Err(error)) => {
                 persistence.set_trouble(SAVE_FAILED, true);
                 log::error!("The snapshot failed: {error}");
@@ -357,6 +363,7 @@ impl Engine {
         };
         outcomes.seconds = Some(now.saturating_sub(began) / 1_000_000);
         outcomes.has_failed = done.is_err();
+        outcomes.ended = now;
         match done {
             Ok(()) => (outcomes.done, outcomes.failed_in_a_row) = (outcomes.done + 1, 0),
             Err(_) => outcomes.failed_in_a_row += 1,
@@ -388,7 +395,20 @@ impl Engine {
             (Keyspace::begin_snapshot(&mut locked, Self::snapshot_form(&settings)), locked.dirty())
         };
         let done = self.write_rdb(snapshot, &settings);
-        self.conclude(Job::Save, &done, dirty);
+        match &done {
+            Ok(()) => self.note_saved(dirty),
+            Err(error) => log::error!("The snapshot failed: {error}"),
+        }
+        self.log.set_busy(false);
+        let mut state = self.persistence.state.lock();
+        state.job = None;
+        // Who asked hears of a failure. What the background is like it does not say, but a snapshot that is there does.
+        if done.is_ok() {
+            let saves = &mut state.saves;
+            (saves.done, saves.has_failed, saves.failed_in_a_row) = (saves.done + 1, false, 0);
+        }
+        drop(state);
+        self.persistence.ring();
         done.map_err(|_| CommandError::text("ERR"))
     }
 
@@ -520,6 +540,8 @@ impl Engine {
 
 /// Seconds before the log is tried anew after it has failed; doubled with each attempt, up to a minute.
 const RETRY_SECONDS: u64 = 1;
+/// Seconds before a snapshot of `save` is tried anew after one has failed.
+const SAVE_RETRY_SECONDS: u64 = 5;
 
 impl Engine {
     /// Starts the thread that begins what is due: snapshots of `save`, rewrites of a log that has grown, what was
@@ -599,9 +621,11 @@ impl Engine {
             return None;
         }
         let dirty = self.persistence.unsaved(self.keyspace.stats().dirty);
-        let age = self.clock.micros().saturating_sub(self.persistence.last_save()) / 1_000_000;
-        // After a failure not at once again.
-        let is_too_soon = background.saves.has_failed && age < 5;
+        let now = self.clock.micros();
+        let age = now.saturating_sub(self.persistence.last_save()) / 1_000_000;
+        // After a failure not at once again: each failure rings for this very look.
+        let is_too_soon =
+            background.saves.has_failed && now.saturating_sub(background.saves.ended) <= SAVE_RETRY_SECONDS * 1_000_000;
         let is_due = settings.save.iter().any(|point| dirty >= point.changes && age > point.seconds && dirty > 0);
         if is_due && !is_too_soon {
             let mut locked = self.keyspace.lock(&ShardSet::All);
