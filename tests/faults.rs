@@ -68,10 +68,10 @@ fn a_failed_sync_under_everysec_is_made_good() {
 /// The disk stops at a call of the writer's, and works again later. A rewrite takes over, `asked` for or not.
 fn fails_and_recovers(call: u64, asked: bool) {
     let disk = SimDisk::new();
-    let server = with(&disk, &[("appendfsync", "everysec"), ("save", "")]).start().unwrap();
+    let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).start().unwrap();
     let (mut client, mut queues) = (server.client(), server.client());
     ok(&mut client, "SET kept 1");
-    until(&mut client, "aof_pending_bio_fsync", "0");
+    ok(&mut client, "CONFIG SET appendfsync everysec");
     disk.set_plan(Plan { crash_at: Some(call), ..WORKS });
     ok(&mut client, "SET unnoticed 1");
     ok(&mut queues, "MULTI");
@@ -344,30 +344,8 @@ fn a_torn_end_is_cut_or_refused_as_the_setting_says() {
 
 #[test]
 fn damage_in_a_file_that_is_not_the_last_is_refused() {
-    let disk = SimDisk::new();
-    let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).start().unwrap();
-    let mut client = server.client();
-    ok(&mut client, "SET one 1");
-    ok(&mut client, "SET two 2");
-    // A rewrite that fails after it has begun its file leaves two of them.
-    let mut call = 0;
-    while log_files(&disk).len() < 2 {
-        disk.set_plan(Plan { crash_at: Some(call), ..WORKS });
-        client.call(["BGREWRITEAOF"]);
-        until(&mut client, "aof_rewrite_in_progress", "0");
-        disk.set_plan(WORKS);
-        if info(&mut client, "aof_last_write_status") == "err" {
-            break;
-        }
-        call += 1;
-    }
-    let files = log_files(&disk);
-    assert_eq!(files.len(), 2, "{files:?}");
-    ok(&mut client, "SET three 3");
-    let frozen = copy(&disk);
-    drop((client, server));
+    let (frozen, files) = (0..).find_map(two_files).unwrap();
     let first = frozen.content(&files[0]).unwrap();
-    assert!(!frozen.content(&files[1]).unwrap().is_empty());
     for len in 0..first.len() {
         let torn = copy(&frozen);
         torn.put(&files[0], &first[..len]);
@@ -382,6 +360,23 @@ fn damage_in_a_file_that_is_not_the_last_is_refused() {
         torn.put(&files[1], b"");
         assert!(builder(&torn, NOW).start().is_ok(), "{len} bytes");
     }
+}
+
+/// The log after a rewrite that failed at this call, if it has gone on in a second file.
+fn two_files(call: u64) -> Option<(SimDisk, Vec<PathBuf>)> {
+    let disk = SimDisk::new();
+    let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).start().unwrap();
+    let mut client = server.client();
+    ok(&mut client, "SET one 1");
+    ok(&mut client, "SET two 2");
+    disk.set_plan(Plan { fail_at: Some(call), ..WORKS });
+    client.call(["BGREWRITEAOF"]);
+    until(&mut client, "aof_rewrite_in_progress", "0");
+    assert_eq!(info(&mut client, "aof_last_bgrewrite_status"), "err", "it never goes on in a second file");
+    ok(&mut client, "SET three 3");
+    let files = log_files(&disk);
+    let holds = |file: &PathBuf| disk.content(file).is_some_and(|content| !content.is_empty());
+    (files.len() == 2 && files.iter().all(holds)).then(|| (copy(&disk), files))
 }
 
 fn with(disk: &SimDisk, settings: &[(&str, &str)]) -> ServerBuilder {
