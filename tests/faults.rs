@@ -108,7 +108,7 @@ fn fails_and_recovers(call: u64, asked: bool) {
 #[test]
 fn a_full_disk_is_left_as_soon_as_there_is_room() {
     for policy in ["always", "everysec"] {
-        for room in [0, 1, 40, 150, 250, 400, 600] {
+        for room in (0..800).step_by(16) {
             let disk = SimDisk::new();
             let server = with(&disk, &[("appendfsync", policy), ("save", "")]).start().unwrap();
             let mut client = server.client();
@@ -130,15 +130,51 @@ fn a_full_disk_is_left_as_soon_as_there_is_room() {
             client.call(["BGREWRITEAOF"]);
             until(&mut client, "aof_last_write_status", "ok");
             until(&mut client, "aof_rewrite_in_progress", "0");
-            // What did not succeed has left nothing behind that takes up the room.
-            let files: u64 = log_files(&disk).iter().map(|file| disk.content(file).unwrap().len() as u64).sum();
-            let manifest = disk.content(&manifest()).unwrap().len() as u64;
-            assert_eq!(disk.used(), files + manifest, "{policy}, room for {room}");
+            assert_eq!(stray_bytes(&disk), 0, "{policy}, room for {room}");
             ok(&mut client, "CONFIG SET appendfsync always");
             ok(&mut client, "SET again 1");
             let after = builder(&disk.crash(room), NOW).start().unwrap();
             assert_eq!(after.client().call(["EXISTS", "kept", "long", "again"]).as_int(), Some(3));
             assert_eq!(after.client().call(["EXISTS", "refused"]).as_int(), Some(0));
+        }
+    }
+}
+
+/// Wherever a rewrite fails, the log goes on, and the next one leaves nothing of it behind.
+#[test]
+fn a_failed_rewrite_loses_nothing_and_takes_up_no_room() {
+    for stops in [false, true] {
+        for failures in 0.. {
+            let disk = SimDisk::new();
+            let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).start().unwrap();
+            let mut client = server.client();
+            ok(&mut client, "SET kept 1");
+            let at = Some(failures);
+            disk.set_plan(if stops { Plan { crash_at: at, ..WORKS } } else { Plan { fail_at: at, ..WORKS } });
+            client.call(["BGREWRITEAOF"]);
+            until(&mut client, "aof_rewrite_in_progress", "0");
+            let has_failed = info(&mut client, "aof_last_bgrewrite_status") == "err";
+            disk.set_plan(WORKS);
+            if info(&mut client, "aof_last_write_status") == "ok" {
+                ok(&mut client, "SET later 1");
+            }
+            let later = client.call(["EXISTS", "later"]).as_int();
+            for seed in 0..5 {
+                let after = builder(&disk.crash(seed), NOW).start().unwrap();
+                assert_eq!(after.client().call(["EXISTS", "kept"]).as_int(), Some(1), "call {failures}");
+                assert_eq!(after.client().call(["EXISTS", "later"]).as_int(), later, "call {failures}");
+            }
+            let rewrites: u64 = info(&mut client, "aof_rewrites").parse().unwrap();
+            client.call(["BGREWRITEAOF"]);
+            while info(&mut client, "aof_rewrites").parse::<u64>().unwrap() == rewrites {
+                std::thread::yield_now();
+            }
+            until(&mut client, "aof_rewrite_in_progress", "0");
+            assert_eq!(stray_bytes(&disk), 0, "call {failures}, stops: {stops}");
+            if !has_failed && disk.calls() > failures {
+                assert!(failures > 10, "{failures}");
+                break;
+            }
         }
     }
 }
@@ -430,6 +466,12 @@ fn log_files(disk: &SimDisk) -> Vec<PathBuf> {
     let text = String::from_utf8(disk.content(&manifest()).unwrap()).unwrap();
     let names = text.lines().filter_map(|line| line.split(' ').nth(1));
     names.map(|name| manifest().with_file_name(name)).collect()
+}
+
+/// Bytes of files that the log does not need.
+fn stray_bytes(disk: &SimDisk) -> u64 {
+    let files = log_files(disk).into_iter().chain([manifest()]);
+    disk.used() - files.map(|file| disk.content(&file).unwrap().len() as u64).sum::<u64>()
 }
 
 /// What the disk holds of the log, on a disk of its own.
