@@ -234,8 +234,6 @@ fn a_snapshot_that_has_failed_is_not_begun_again_at_once() {
     disk.set_plan(Plan { crash_at: Some(0), ..WORKS });
     ok(&mut client, "SET key 1");
     server.advance(Duration::from_secs(60));
-    // Begun by whoever comes first.
-    client.call(["BGSAVE"]);
     until(&mut client, "rdb_last_bgsave_status", "err");
     let calls = disk.calls();
     for _ in 0..2000 {
