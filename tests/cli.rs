@@ -288,8 +288,13 @@ fn damaged_files_are_shown_and_cut() {
     // A torn end was never promised.
     let torn = bytes.windows(4).position(|window| window == b"key2").unwrap();
     std::fs::write(&log, &bytes[..torn]).unwrap();
+    let refused = run(&["--port", "0", "--dir", place, "--aof-load-truncated", "no"], "");
+    let errors = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && errors.contains(name) && errors.contains("cut short"), "{errors}");
     let server = Running::start(&["--port", "0", "--dir", place]);
-    assert!(server.said.iter().any(|line| line.contains("were torn")), "{:?}", server.said);
+    let batch = bytes[..torn].windows(10).rposition(|window| window == b"#resplite:").unwrap();
+    let cut = format!("the last {} bytes, from offset {batch} on, were torn", torn - batch);
+    assert!(server.said.iter().any(|line| line.contains(&cut)), "{cut}: {:?}", server.said);
     assert_eq!((server.ask("EXISTS key1"), server.ask("EXISTS key2")), (":1".into(), ":0".into()));
     drop(server);
 

@@ -35,44 +35,6 @@ fn every_crash_leaves_a_state_that_there_was() {
     }
 }
 
-/// A disk that fails from one call on: the client hears of it, and so does everybody who writes, until a rewrite has gone
-/// on in a fresh file.
-#[test]
-fn what_could_not_be_written_is_not_acknowledged() {
-    // Under `always` the first call of a write is the write, the second the sync.
-    for call in [0, 1] {
-        let disk = SimDisk::new();
-        let server = builder(&disk, BEGIN).setting("appendfsync", "always").unwrap().start().unwrap();
-        let mut client = server.client();
-        assert!(client.call(["SET", "kept", "1"]).is_ok());
-        disk.set_plan(Plan { crash_at: Some(call), ..Plan::default() });
-        let refuses = |answer: Value| {
-            let error = answer.as_error().unwrap_or_default().to_owned();
-            assert!(error.starts_with("MISCONF Errors writing to the AOF file: "), "{answer:?}");
-        };
-        refuses(client.call(["SET", "lost", "1"]));
-        refuses(client.call(["SET", "later", "1"]));
-        refuses(client.call(["PING"]));
-        refuses(server.client().call(["DEL", "kept"]));
-        assert_eq!(client.call(["GET", "kept"]).as_str(), Some("1"));
-        assert_eq!(info(&mut client, "aof_last_write_status"), "err");
-        for seed in 0..10 {
-            let after = builder(&disk.crash(seed), BEGIN).start().unwrap();
-            assert_eq!(after.client().call(["GET", "kept"]).as_str(), Some("1"));
-            assert!(after.client().call(["GET", "later"]).is_nil());
-        }
-        disk.set_plan(Plan::default());
-        client.call(["BGREWRITEAOF"]);
-        while info(&mut client, "aof_last_write_status") != "ok" {
-            std::thread::yield_now();
-        }
-        assert!(client.call(["SET", "again", "1"]).is_ok());
-        let after = builder(&disk.crash(1), BEGIN).start().unwrap();
-        let found = after.client().call(["MGET", "kept", "lost", "again"]);
-        assert!(found.as_slice().unwrap().iter().all(|value| value.as_str() == Some("1")), "{found:?}");
-    }
-}
-
 /// Everything that clients can see: by database and key the deadline, the type and the value.
 type State = BTreeMap<(usize, String), (Option<u64>, String)>;
 

@@ -11,6 +11,7 @@ mod crash;
 mod docs;
 mod effects;
 mod embed;
+mod faults;
 mod fuzz;
 mod fuzz_load;
 mod histories;

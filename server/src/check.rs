@@ -28,14 +28,12 @@ pub(crate) fn aof(path: &Path, fix: bool) -> Result<String, String> {
     if is_well {
         return Ok(text);
     }
-    let is_last = reports.last().is_some_and(|report| report.damage.as_ref().is_some_and(|(offset, _)| *offset > 0));
-    let before = reports.iter().rev().skip(1).all(|report| report.damage.is_none());
-    text.push_str(match (is_last && before, fix) {
-        (true, _) => "With --fix the last file is cut off there; what lies behind is given up.",
-        (false, _) => {
-            "Only the end of the last file can be cut off. What can be saved of the others has to be moved into a new \
-             log by hand."
-        }
+    let can_be_fixed = reports.iter().all(|report| report.damage.is_none() || report.can_be_cut);
+    text.push_str(if can_be_fixed {
+        "With --fix the file is cut off there; what lies behind is given up."
+    } else {
+        "Only the end of the last file that holds anything can be cut off. What can be saved of the others has to be \
+         moved into a new log by hand."
     });
     Err(text)
 }

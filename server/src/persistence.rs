@@ -12,6 +12,7 @@ use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::Args;
 use resplite_storage::aof::manifest::Manifest;
 use resplite_storage::aof::{self, LoadOptions, Loaded, Log, LogOptions, SyncPolicy};
+use resplite_storage::clock::Stopwatch;
 use resplite_storage::disk::{Disk, DiskFile};
 use resplite_storage::entry::Entry;
 use resplite_storage::keyspace::{Keyspace, Locked, ShardSet};
@@ -56,8 +57,8 @@ pub(crate) struct Persistence {
     /// The number of changes when SHUTDOWN had a snapshot written.
     saved_at_end: AtomicU64,
     ends: AtomicBool,
-    /// When the keeper first saw that the log had failed, in seconds since the epoch; 0 while it has not.
-    failed_since: AtomicU64,
+    /// Runs while a log that has failed is left alone before it is tried anew: the disk's time, not the clients'.
+    paused: Mutex<Option<Stopwatch>>,
     /// What the directory held is in memory, so that it may be written over.
     is_loaded: AtomicBool,
     /// SHUTDOWN NOSAVE: the snapshot that belongs to the end is not wanted.
@@ -128,7 +129,7 @@ impl Persistence {
             load: LoadProgress::default(),
             saved_at_end: AtomicU64::new(u64::MAX),
             ends: AtomicBool::new(false),
-            failed_since: AtomicU64::new(0),
+            paused: Mutex::default(),
             is_loaded: AtomicBool::new(false),
             skips_last_save: AtomicBool::new(false),
         }
@@ -168,18 +169,6 @@ impl Persistence {
             saves: state.saves,
             rewrites: state.rewrites,
         }
-    }
-
-    /// Since when the log has failed, in seconds since the epoch, if it has.
-    fn failed_since(&self, has_failed: bool, now: u64) -> u64 {
-        let since = self.failed_since.load(Ordering::Relaxed);
-        let since = match (has_failed, since) {
-            (false, _) => 0,
-            (true, 0) => now,
-            (true, since) => since,
-        };
-        self.failed_since.store(since, Ordering::Relaxed);
-        since
     }
 
     /// Says that something may be due.
@@ -366,17 +355,21 @@ impl Engine {
         self.persistence.ring();
     }
 
-    /// Notes how a job went; what waits for its end is rung for.
+    /// Notes that there is a snapshot of the moment when there had been so many changes.
+    fn note_saved(&self, dirty: u64) {
+        let persistence = &self.persistence;
+        persistence.last_save.store(self.clock.micros(), Ordering::Relaxed);
+        persistence.saved_dirty.store(dirty, Ordering::Relaxed);
+        persistence.set_trouble(SAVE_FAILED, false);
+        log::info!("The snapshot is on disk");
+    }
+
+    /// Notes how a job in the background went; what waits for its end is rung for.
     fn conclude(&self, job: Job, done: &io::Result<()>, dirty: u64) {
         let persistence = &self.persistence;
         let now = self.clock.micros();
         match (job, done) {
-            (Job::Save, Ok(())) => {
-                persistence.last_save.store(now, Ordering::Relaxed);
-                persistence.saved_dirty.store(dirty, Ordering::Relaxed);
-                persistence.set_trouble(SAVE_FAILED, false);
-                log::info!("The snapshot is on disk");
-            }
+            (Job::Save, Ok(())) => self.note_saved(dirty),
             (Job::Save, Err(error)) => {
                 persistence.set_trouble(SAVE_FAILED, true);
                 log::error!("The snapshot failed: {error}");
@@ -385,6 +378,9 @@ impl Engine {
             (Job::Rewrite, Err(error)) => log::error!("The rewriting of the log failed: {error}"),
         }
         self.log.set_busy(false);
+        if job == Job::Rewrite && done.is_err() {
+            *self.persistence.paused.lock() = Some(Stopwatch::start());
+        }
         // Last, so that whoever sees that the job is done sees what it did.
         let mut state = persistence.state.lock();
         let began = state.job.take().map_or(now, |(_, began)| began);
@@ -426,7 +422,20 @@ impl Engine {
             (Keyspace::begin_snapshot(&mut locked, Self::snapshot_form(&settings)), locked.dirty())
         };
         let done = self.write_rdb(snapshot, &settings);
-        self.conclude(Job::Save, &done, dirty);
+        match &done {
+            Ok(()) => self.note_saved(dirty),
+            Err(error) => log::error!("The snapshot failed: {error}"),
+        }
+        self.log.set_busy(false);
+        let mut state = self.persistence.state.lock();
+        state.job = None;
+        // Who asked hears of a failure. What the background is like it does not say, but a snapshot that is there does.
+        if done.is_ok() {
+            let saves = &mut state.saves;
+            (saves.done, saves.has_failed, saves.failed_in_a_row) = (saves.done + 1, false, 0);
+        }
+        drop(state);
+        self.persistence.ring();
         done.map_err(|_| CommandError::text("ERR"))
     }
 
@@ -557,6 +566,8 @@ impl Engine {
 
 /// Seconds before the log is tried anew after it has failed; doubled with each attempt, up to a minute.
 const RETRY_SECONDS: u64 = 1;
+/// Seconds before a snapshot of `save` is tried anew after one has failed.
+const SAVE_RETRY_SECONDS: u64 = 5;
 
 impl Engine {
     /// Starts the thread that begins what is due: snapshots of `save`, rewrites of a log that has grown, what was
@@ -614,18 +625,19 @@ impl Engine {
         }
         let now = self.clock.micros() / 1_000_000;
         let mut pause = None;
-        let mut look_again = |seconds: u64| pause = Some(pause.map_or(seconds, |pause: u64| pause.min(seconds)));
-        let rewrites = background.rewrites;
+        let mut look_again = |after: Duration| pause = Some(pause.map_or(after, |pause: Duration| pause.min(after)));
         let wants_rewrite = self.log.has_failed() || self.log.is_open() && is_overgrown(&self.log, &settings);
         if wants_rewrite {
+            let mut paused = self.persistence.paused.lock();
             // After a failure not at once again: a second, two, four .. a minute.
-            let wait = if rewrites.failed_in_a_row == 0 && !self.log.has_failed() {
-                0
-            } else {
-                let began = rewrites.tried.max(self.persistence.failed_since(self.log.has_failed(), now));
-                (began + (RETRY_SECONDS << rewrites.failed_in_a_row.min(6)).min(60)).saturating_sub(now)
+            let pause = match (self.log.has_failed(), background.rewrites.failed_in_a_row) {
+                (false, 0) => Duration::ZERO,
+                (_, failed) => Duration::from_secs((RETRY_SECONDS << failed.min(6)).min(60)),
             };
-            if wait == 0 {
+            let left = pause.saturating_sub(paused.get_or_insert_with(Stopwatch::start).elapsed());
+            if left.is_zero() {
+                *paused = None;
+                drop(paused);
                 log::info!(
                     "The log is to be rewritten: it has {}",
                     if self.log.has_failed() { "failed" } else { "grown" }
@@ -633,7 +645,7 @@ impl Engine {
                 let _ = self.begin_rewrite();
                 return None;
             }
-            look_again(wait);
+            look_again(left);
         }
         if self.log.is_open() && settings.auto_aof_rewrite_percentage > 0 {
             let base = u128::from(self.log.stats().base_size);
@@ -645,16 +657,20 @@ impl Engine {
             let dirty = self.persistence.unsaved(self.keyspace.stats().dirty);
             let age = now.saturating_sub(self.persistence.last_save() / 1_000_000);
             // After a failure not at once again.
-            let wait = if background.saves.has_failed { (background.saves.tried + 5).saturating_sub(now) } else { 0 };
+            let wait = if background.saves.has_failed {
+                (background.saves.tried + SAVE_RETRY_SECONDS).saturating_sub(now)
+            } else {
+                0
+            };
             let is_due = settings.save.iter().any(|point| dirty >= point.changes && age > point.seconds && dirty > 0);
             if is_due && wait == 0 {
                 let mut locked = self.keyspace.lock(&ShardSet::All);
                 let _ = self.begin_save(&mut locked, true);
                 return None;
             }
-            look_again(wait.max(1));
+            look_again(Duration::from_secs(wait.max(1)));
         }
-        pause.map(Duration::from_secs)
+        pause
     }
 
     /// Ends the background: what is on its way is given up or waited for, the log is written out. With save points a last

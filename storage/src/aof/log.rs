@@ -156,6 +156,9 @@ impl Inner {
 struct Files {
     options: LogOptions,
     manifest: Manifest,
+    /// Files of rewrites that came to nothing. A manifest that such a rewrite wrote at its last step may name them, so they
+    /// stay until another one has taken its place.
+    strays: Vec<PathBuf>,
 }
 
 struct Shared {
@@ -580,6 +583,11 @@ impl Log {
         if let Err(error) = remove_history(disk, &directory, &mut files.manifest, &path) {
             log::warn!("files that the log does not need any more stay: {error}");
         }
+        let Files { manifest, strays, .. } = &mut *files;
+        strays.retain(|stray| {
+            let is_named = manifest.files.iter().any(|file| directory.join(&file.name) == *stray);
+            !is_named && remove_if_there(disk, stray).is_err()
+        });
         let mut total = 0;
         for file in &files.manifest.files {
             total += disk.len(&directory.join(&file.name))?.unwrap_or(0);
@@ -591,8 +599,24 @@ impl Log {
 
     /// Gives a rewrite up. A log that had failed, or was not there, is a failed one.
     pub fn abandon_rewrite(&self, rewrite: Rewrite) {
+        let disk = &*self.shared.disk;
         // It may never have been written.
-        let _ = self.shared.disk.remove(&rewrite.base);
+        let _ = disk.remove(&rewrite.base);
+        let mut files = self.files.lock();
+        let base = rewrite.base.with_file_name(&rewrite.base_name);
+        let path = Manifest::path(&files.options.directory, &files.options.name);
+        // What is sure to be named by no manifest makes room at once: that may be what is missing.
+        let is_unnamed = matches!(Manifest::read(disk, &path), Ok(Some(manifest))
+            if manifest.files.iter().all(|file| file.name != rewrite.base_name));
+        let is_gone = is_unnamed && remove_if_there(disk, &base).is_ok();
+        let name = &files.options.name;
+        let increment = rewrite.sequence.map(|sequence| base.with_file_name(increment_name(name, sequence)));
+        for stray in [(!is_gone).then_some(base), increment].into_iter().flatten() {
+            if !files.strays.contains(&stray) {
+                files.strays.push(stray);
+            }
+        }
+        drop(files);
         let mut inner = self.shared.inner.lock();
         if self.is_open() && !inner.is_listed {
             let reason = inner.failure.clone().unwrap_or_else(|| "the log could not be begun".into());
@@ -667,13 +691,17 @@ fn remove_history(disk: &dyn Disk, directory: &Path, manifest: &mut Manifest, pa
         return Ok(());
     }
     for file in manifest.files.iter().filter(|file| is_history(file)) {
-        let path = directory.join(&file.name);
-        if disk.len(&path)?.is_some() {
-            disk.remove(&path)?;
-        }
+        remove_if_there(disk, &directory.join(&file.name))?;
     }
     manifest.files.retain(|file| !is_history(file));
     manifest.write(disk, path)
+}
+
+fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    if disk.len(path)?.is_some() {
+        disk.remove(path)?;
+    }
+    Ok(())
 }
 
 impl Shared {
