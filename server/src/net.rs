@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::engine::Engine;
 use connection::{Connection, Scratch, Stream};
 use parking_lot::Mutex;
+use resplite_storage::aof::Log;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -14,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -28,6 +30,44 @@ type Accepted = (Stream, String, String, Seat);
 pub(crate) struct Worker {
     pub(crate) scratch: Mutex<Scratch>,
     connections: std::sync::atomic::AtomicUsize,
+    held: Mutex<Held>,
+}
+
+/// Connections that wait for the log. The log wakes one task of each worker, which wakes its connections: that costs no
+/// call of the system for each.
+#[derive(Default)]
+struct Held {
+    waiting: Vec<(u64, Waker)>,
+    releaser: Option<Waker>,
+}
+
+impl Worker {
+    /// Has a connection of this worker woken when the log is durable up to `position`, or never will be.
+    pub(crate) fn hold(&self, position: u64, waker: &Waker) {
+        let mut held = self.held.lock();
+        held.waiting.push((position, waker.clone()));
+        if let Some(releaser) = held.releaser.take() {
+            releaser.wake();
+        }
+    }
+
+    /// Wakes the connections that need not wait any more; pending while there are others.
+    fn poll_release(&self, log: &Log, cx: &mut Context<'_>) -> Poll<()> {
+        let mut held = self.held.lock();
+        while let Some(least) = held.waiting.iter().map(|(position, _)| *position).min() {
+            let Poll::Ready(kept) = log.poll_durable(least, cx.waker()) else { break };
+            let up_to = if kept.is_ok() { log.durable() } else { u64::MAX };
+            held.waiting.retain(|(position, waker)| {
+                let waits = *position > up_to;
+                if !waits {
+                    waker.wake_by_ref();
+                }
+                waits
+            });
+        }
+        held.releaser = Some(cx.waker().clone());
+        Poll::Pending
+    }
 }
 
 /// A connection's place among those of a worker; given back when it is dropped, wherever that happens.
@@ -78,7 +118,7 @@ impl Network {
         let mut inboxes = Vec::new();
         for _ in 0..engine.workers {
             let (sender, inbox) = mpsc::unbounded_channel();
-            let worker = Arc::new(Worker { scratch: Mutex::default(), connections: 0.into() });
+            let worker = Arc::new(Worker { scratch: Mutex::default(), connections: 0.into(), held: Mutex::default() });
             workers.push((worker, sender));
             inboxes.push(inbox);
         }
@@ -86,7 +126,13 @@ impl Network {
         let mut first = Some((listeners, unix));
         for (number, inbox) in inboxes.into_iter().enumerate() {
             let (hub, stop, sockets) = (hub.clone(), stop.clone(), first.take());
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            let log = engine.log.clone();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                // All that a turn of the loop has changed is synced together.
+                .on_thread_park(move || log.flush())
+                .build()?;
             let thread = std::thread::Builder::new().name(format!("resplite-{number}")).spawn(move || {
                 runtime.block_on(run_worker(hub, number, inbox, sockets, stop));
             })?;
@@ -192,6 +238,8 @@ async fn run_worker(
         tokio::spawn(expire_when_due(hub.engine.clone()));
     }
     let worker = hub.workers[number].0.clone();
+    let (engine, releaser) = (hub.engine.clone(), worker.clone());
+    tokio::spawn(std::future::poll_fn(move |cx| releaser.poll_release(&engine.log, cx)));
     let serve = async {
         while let Some((stream, peer, local, seat)) = inbox.recv().await {
             let (engine, worker) = (hub.engine.clone(), worker.clone());

@@ -184,16 +184,17 @@ impl Connection {
                 }
             }
             if let Some((position, reply)) = self.held.take() {
-                match self.engine.log.poll_durable(position, cx.waker()) {
-                    Poll::Ready(Ok(())) => self.unsent.append(reply),
-                    Poll::Ready(Err(_)) => {
+                match self.engine.log.is_durable(position) {
+                    Some(Ok(())) => self.unsent.append(reply),
+                    Some(Err(_)) => {
                         // What the client asked for may be lost: it must not hear that it was done, and one error in the
                         // place of several replies leaves nothing to go on with.
                         self.unsent.error(self.engine.log_failed().as_bytes());
                         self.session.closing = true;
                     }
-                    Poll::Pending => {
+                    None => {
                         self.held = Some((position, reply));
+                        self.worker.hold(position, cx.waker());
                         return Poll::Pending;
                     }
                 }
