@@ -27,6 +27,10 @@ const MOST_WAITING: u64 = 64 << 20;
 const REST: Duration = Duration::from_millis(2);
 /// Bytes that end the writer's rest.
 const ENOUGH: usize = 1 << 20;
+/// The part of a sync's time that the writer waits for others under `always`.
+const GATHER: u32 = 8;
+/// Shorter rests cost more than they bring.
+const LEAST_REST: Duration = Duration::from_micros(50);
 const SECOND: Duration = Duration::from_secs(1);
 /// A buffer that has grown beyond this is given back.
 const KEEP: usize = 4 << 20;
@@ -124,6 +128,8 @@ struct Inner {
     switches: Vec<Switch>,
     /// Position behind the buffer.
     end: u64,
+    /// Calls of `append` since the writer last took the buffer.
+    appended: u64,
     /// The database that the last record is of.
     db: Option<usize>,
     failure: Option<String>,
@@ -303,6 +309,7 @@ impl Log {
         write(&mut inner.buffer);
         let len = inner.buffer.len();
         inner.end += (len - before) as u64;
+        inner.appended += 1;
         let end = inner.end;
         self.shared.end.store(end, Ordering::Relaxed);
         if inner.drops {
@@ -331,7 +338,10 @@ impl Log {
             && self.is_open()
             && shared.policy() == SyncPolicy::Always
         {
-            shared.wake_writer(&mut shared.inner.lock());
+            let mut inner = shared.inner.lock();
+            if inner.writer_sleeps {
+                shared.wake_writer(&mut inner);
+            }
         }
     }
 
@@ -471,7 +481,14 @@ impl Log {
         if inner.is_listed {
             self.shared.durable.store(end, Ordering::Release);
         }
-        let writer = Writer { shared, increment: Some(increment), position: end, since: None, out: Vec::new() };
+        let writer = Writer {
+            shared,
+            increment: Some(increment),
+            position: end,
+            since: None,
+            sync_took: Duration::ZERO,
+            out: Vec::new(),
+        };
         inner.thread = Some(std::thread::Builder::new().name("resplite-log".into()).spawn(move || writer.run())?);
         self.shared.is_open.store(true, Ordering::Release);
         Ok(())
@@ -822,6 +839,8 @@ struct Writer {
     position: u64,
     /// Runs since the first write that has not been synced.
     since: Option<Stopwatch>,
+    /// What the last sync took.
+    sync_took: Duration,
     out: Vec<u8>,
 }
 
@@ -836,6 +855,7 @@ impl Writer {
             std::mem::swap(&mut inner.ends, &mut ends);
             let switches = std::mem::take(&mut inner.switches);
             let closes = inner.closes;
+            let appended = std::mem::take(&mut inner.appended);
             // While records are dropped the end goes on without them.
             self.position = inner.end - buffer.len() as u64;
             drop(inner);
@@ -862,9 +882,16 @@ impl Writer {
                 drop(inner);
                 return self.seal();
             }
-            if shared.policy() != SyncPolicy::Always && !inner.closes && inner.buffer.len() < ENOUGH {
+            let rest = match shared.policy() {
+                // Who has just been told that his change is kept is about to send the next one: on a slow disk it pays to
+                // wait for them all, as the next sync would otherwise begin with the first.
+                SyncPolicy::Always if appended > 1 => self.sync_took / GATHER,
+                SyncPolicy::Always => Duration::ZERO,
+                SyncPolicy::EverySecond | SyncPolicy::No => REST,
+            };
+            if rest > LEAST_REST && !inner.closes && inner.buffer.len() < ENOUGH {
                 inner.writer_rests = true;
-                shared.work.wait_for(&mut inner, REST);
+                shared.work.wait_for(&mut inner, rest);
                 inner.writer_rests = false;
             }
         }
@@ -1000,7 +1027,9 @@ impl Writer {
     fn sync(&mut self) -> io::Result<()> {
         let Some(increment) = &mut self.increment else { return Ok(()) };
         if increment.synced < increment.size {
+            let began = Stopwatch::start();
             increment.file.sync()?;
+            self.sync_took = began.elapsed();
             increment.synced = increment.size;
         }
         self.since = None;
