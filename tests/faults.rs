@@ -485,3 +485,83 @@ fn copy(disk: &SimDisk) -> SimDisk {
 fn places_of(bytes: &[u8], word: &[u8]) -> Vec<usize> {
     (0..bytes.len()).filter(|at| bytes[*at..].starts_with(word)).collect()
 }
+
+#[test]
+fn a_start_that_fails_leaves_the_files_as_they_are() {
+    let disk = SimDisk::new();
+    let dump = Path::new("/data/dump.rdb");
+    let settings = [("appendonly", "no"), ("save", "3600 1")];
+    let server = with(&disk, &settings).start().unwrap();
+    let mut client = server.client();
+    (0..500).for_each(|number| ok(&mut client, &format!("SET key{number} value")));
+    ok(&mut client, "SAVE");
+    let whole = disk.content(dump).unwrap();
+    let error = with(&disk, &settings).start().map(drop).unwrap_err().to_string();
+    assert!(error.contains("another server keeps its data"), "{error}");
+    assert!(disk.content(dump).unwrap() == whole, "it belongs to somebody else");
+    drop(client);
+    drop(server);
+    let mut damaged = disk.content(dump).unwrap();
+    let at = damaged.len() - 100;
+    damaged[at] ^= 0xff;
+    disk.put(dump, &damaged);
+    let error = with(&disk, &settings).start().map(drop).unwrap_err().to_string();
+    assert!(error.contains("dump.rdb") && error.contains("resplite check-rdb"), "{error}");
+    assert!(disk.content(dump).unwrap() == damaged, "what could not be loaded is not written over");
+}
+
+#[test]
+fn a_torn_end_behind_a_preamble_is_cut_where_it_is() {
+    let disk = SimDisk::new();
+    {
+        let server = with(&disk, &[("appendonly", "no")]).start().unwrap();
+        let mut client = server.client();
+        (0..300).for_each(|number| ok(&mut client, &format!("SET key{number} value")));
+        ok(&mut client, "SAVE");
+    }
+    // What Redis 4 to 6 left behind after a crash: one file, a snapshot with commands behind it, the last one in part.
+    let mut old = disk.content(Path::new("/data/dump.rdb")).unwrap();
+    let torn = b"*3\r\n$3\r\nSET\r\n$4\r\ntail\r\n$1\r\n1\r\n*3\r\n$3\r\nSET\r\n$4\r\nto";
+    old.extend_from_slice(torn);
+    let disk = SimDisk::new();
+    disk.put(Path::new("/data/appendonly.aof"), &old);
+    for _ in 0..2 {
+        let server = with(&disk, &[]).start().unwrap();
+        let mut client = server.client();
+        assert_eq!(client.call(["DBSIZE"]).as_int(), Some(301));
+        assert_eq!(client.call(["GET", "tail"]).as_str(), Some("1"));
+    }
+    let kept = disk.content(Path::new("/data/appendonlydir/appendonly.aof")).unwrap();
+    assert_eq!(kept.len(), old.len() - b"*3\r\n$3\r\nSET\r\n$4\r\nto".len());
+}
+
+#[test]
+fn without_a_log_a_rewrite_writes_a_base_and_begins_none() {
+    let disk = SimDisk::new();
+    {
+        let server = with(&disk, &[("appendonly", "no")]).start().unwrap();
+        let mut client = server.client();
+        ok(&mut client, "SET before 1");
+        client.call(["BGREWRITEAOF"]);
+        until(&mut client, "aof_rewrite_in_progress", "0");
+        assert_eq!((info(&mut client, "aof_enabled"), info(&mut client, "aof_rewrites")), ("0".into(), "1".into()));
+        ok(&mut client, "SET after 1");
+    }
+    assert_eq!(log_files(&disk).len(), 1, "a base and nothing else");
+    let server = with(&disk, &[]).start().unwrap();
+    let found = server.client().call(["MGET", "before", "after"]);
+    let found: Vec<Option<&str>> = found.as_slice().unwrap().iter().map(Value::as_str).collect();
+    assert_eq!(found, [Some("1"), None]);
+}
+
+#[test]
+fn a_client_hears_that_its_server_has_ended() {
+    let disk = SimDisk::new();
+    let server = with(&disk, &[]).start().unwrap();
+    let mut client = server.client();
+    ok(&mut client, "SET key value");
+    drop(server);
+    for command in [&["SET", "key", "other"][..], &["GET", "key"]] {
+        assert_eq!(client.call(command).as_error(), Some("ERR the server has ended"));
+    }
+}

@@ -1039,3 +1039,62 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Log, LogOptions, SyncPolicy};
+    use crate::disk::sim::SimDisk;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    const RECORD: &[u8] = b"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n";
+
+    fn log(disk: &SimDisk, policy: SyncPolicy) -> Log {
+        let log = Log::new(Arc::new(disk.clone()));
+        log.set_options(LogOptions { directory: "/data/appendonlydir".into(), policy, ..LogOptions::default() });
+        log
+    }
+
+    #[test]
+    fn who_was_promised_a_sync_gets_it_under_any_policy() {
+        let disk = SimDisk::new();
+        let log = log(&disk, SyncPolicy::Always);
+        log.open().unwrap();
+        let first = log.append(0, 0, RECORD);
+        log.wait_durable(first).unwrap();
+        log.set_options(LogOptions {
+            directory: "/data/appendonlydir".into(),
+            policy: SyncPolicy::No,
+            ..LogOptions::default()
+        });
+        let second = log.append(0, 0, RECORD);
+        log.wait_durable(second).unwrap();
+        let path = Path::new("/data/appendonlydir/appendonly.aof.1.incr.aof");
+        assert_eq!(disk.crash(1).content(path), disk.content(path));
+        log.close().unwrap();
+        assert!(!log.is_open() && log.wait_durable(second + 1).is_err());
+    }
+
+    #[test]
+    fn a_database_is_selected_where_it_changes_and_in_every_file() {
+        let disk = SimDisk::new();
+        let log = log(&disk, SyncPolicy::Always);
+        log.open().unwrap();
+        log.append(0, 0, RECORD);
+        log.append(0, 3, RECORD);
+        log.append(3, 3, RECORD);
+        let end = log.append(1, 1, RECORD);
+        log.wait_durable(end).unwrap();
+        let rewrite = log.prepare_rewrite().unwrap();
+        log.switch(&rewrite).unwrap();
+        let end = log.append(1, 1, RECORD);
+        log.wait_durable(end).unwrap();
+        let selects = |number: u32| {
+            let path = format!("/data/appendonlydir/appendonly.aof.{number}.incr.aof");
+            let text = String::from_utf8(disk.content(Path::new(&path)).unwrap()).unwrap();
+            text.matches("SELECT").count()
+        };
+        assert_eq!((selects(1), selects(2)), (2, 1));
+        log.abandon_rewrite(rewrite);
+    }
+}
