@@ -58,11 +58,15 @@ fn serve(mut settings: Settings) -> Result<(), String> {
     if settings.maxclients < wanted {
         log::warn!("The limit of open files leaves room for {} clients instead of {wanted}", settings.maxclients);
     }
-    let server = Server::builder()
-        .settings(settings.clone())
-        .on_settings_change(log_sink::follow)
-        .start()
-        .map_err(|error| cannot_start(&error, &settings))?;
+    let server = Server::builder().settings(settings.clone()).on_settings_change(log_sink::follow).start();
+    let server = match server {
+        // SHUTDOWN came while the data was being loaded.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            log::info!("Stopped");
+            return Ok(());
+        }
+        started => started.map_err(|error| cannot_start(&error, &settings))?,
+    };
     process::on_signal(server.stop_handle()).map_err(|error| format!("Cannot handle signals: {error}"))?;
     let pid_file = PidFile::write(&settings);
     log::info!("{}", what_is_kept(&settings));

@@ -960,7 +960,12 @@ impl Engine {
         }
         let load = &self.persistence.load;
         load.started.store(self.clock.micros(), Ordering::Relaxed);
-        self.load_data(&settings)?;
+        let loaded = self.load_data(&settings);
+        if self.is_stopping() {
+            // Somebody did not want to wait for it.
+            return Err(io::Error::new(io::ErrorKind::Interrupted, STOPPED));
+        }
+        loaded?;
         let dirty = self.keyspace.stats().dirty;
         self.persistence.saved_dirty.store(dirty, Ordering::Relaxed);
         if settings.keeps_log() {

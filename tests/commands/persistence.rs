@@ -139,47 +139,81 @@ impl Disk for SlowDisk {
     }
 }
 
+/// A server that loads a snapshot of one key, and loads on only when the gate is opened.
+struct Loading {
+    starting: std::thread::JoinHandle<io::Result<resplite::Server>>,
+    gate: Arc<(Mutex<bool>, Condvar)>,
+    connection: Connection,
+    disk: SimDisk,
+    _directory: tempfile::TempDir,
+}
+
+impl Loading {
+    fn start() -> Self {
+        let disk = SimDisk::new();
+        let start = |disk: Arc<dyn Disk>, socket: &str| {
+            let builder = builder().dir("/data").disk(disk).setting("appendonly", "no").unwrap();
+            let builder = builder.setting("save", "3600 1").unwrap();
+            if socket.is_empty() { builder.no_port() } else { builder.no_port().unix_socket(socket) }.start()
+        };
+        {
+            let server = start(Arc::new(disk.clone()), "").unwrap();
+            let mut client = server.client();
+            client.call(["SET", "key", "value"]);
+            assert!(client.call(["SAVE"]).is_ok());
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("socket");
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let slow = SlowDisk { disk: disk.clone(), gate: gate.clone() };
+        let path = socket.to_str().unwrap().to_owned();
+        let starting = std::thread::spawn(move || start(Arc::new(slow), &path));
+        let connection = loop {
+            // It listens before it loads; until then there is nothing to connect to.
+            match Connection::unix(&socket) {
+                Ok(connection) => break connection,
+                Err(_) => std::thread::yield_now(),
+            }
+        };
+        Loading { starting, gate, connection, disk, _directory: directory }
+    }
+
+    fn open(&self) {
+        *self.gate.0.lock().unwrap() = true;
+        self.gate.1.notify_all();
+    }
+}
+
 #[test]
 fn until_the_data_is_there_clients_hear_that_it_is_loading() {
-    let disk = SimDisk::new();
-    let start = |disk: Arc<dyn Disk>, socket: &str| {
-        let builder = builder().dir("/data").disk(disk).setting("appendonly", "no").unwrap();
-        if socket.is_empty() { builder.no_port() } else { builder.no_port().unix_socket(socket) }.start()
-    };
-    {
-        let server = start(Arc::new(disk.clone()), "").unwrap();
-        let mut client = server.client();
-        client.call(["SET", "key", "value"]);
-        assert!(client.call(["SAVE"]).is_ok());
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let socket = directory.path().join("socket");
-    let gate = Arc::new((Mutex::new(false), Condvar::new()));
-    let slow = SlowDisk { disk, gate: gate.clone() };
-    let path = socket.to_str().unwrap().to_owned();
-    let starting = std::thread::spawn(move || start(Arc::new(slow), &path));
-    let mut connection = loop {
-        // It listens before it loads; until then there is nothing to connect to.
-        match Connection::unix(&socket) {
-            Ok(connection) => break connection,
-            Err(_) => std::thread::yield_now(),
-        }
-    };
+    let mut loading = Loading::start();
     const LOADING: &str = "LOADING Redis is loading the dataset in memory";
     for command in [&["GET", "key"][..], &["SET", "key", "other"], &["PING"], &["SAVE"]] {
-        assert_eq!(connection.call(command).as_error(), Some(LOADING), "{command:?}");
+        assert_eq!(loading.connection.call(command).as_error(), Some(LOADING), "{command:?}");
     }
-    let info = text(&connection.call(["INFO", "persistence"]));
+    let info = text(&loading.connection.call(["INFO", "persistence"]));
     for line in ["loading:1", "loading_total_bytes:", "loading_loaded_perc:0.00", "loading_start_time:1700000000"] {
         assert!(info.contains(line), "{line}: {info}");
     }
-    *gate.0.lock().unwrap() = true;
-    gate.1.notify_all();
-    let server = starting.join().unwrap().unwrap();
-    assert_eq!(connection.call(["GET", "key"]).as_str(), Some("value"));
-    let info = text(&connection.call(["INFO", "persistence"]));
+    loading.open();
+    let server = loading.starting.join().unwrap().unwrap();
+    assert_eq!(loading.connection.call(["GET", "key"]).as_str(), Some("value"));
+    let info = text(&loading.connection.call(["INFO", "persistence"]));
     assert!(info.contains("loading:0") && info.contains("rdb_last_load_keys_loaded:1"), "{info}");
     drop(server);
+}
+
+#[test]
+fn shutdown_while_loading_leaves_the_snapshot_as_it_is() {
+    let mut loading = Loading::start();
+    let dump = Path::new("/data/dump.rdb");
+    let before = loading.disk.content(dump);
+    loading.connection.send(["SHUTDOWN"]);
+    assert!(loading.connection.try_read().is_none(), "the connection ends without a reply");
+    loading.open();
+    let error = loading.starting.join().unwrap().map(drop).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
+    assert!(before.is_some() && loading.disk.content(dump) == before);
 }
 
 #[test]
