@@ -66,6 +66,11 @@ impl Worker {
             });
         }
         held.releaser = Some(cx.waker().clone());
+        if !held.waiting.is_empty() {
+            // This task runs behind those that were ready with the first that waits. A worker that is never idle does not
+            // get to what it does before it sleeps.
+            log.flush();
+        }
         Poll::Pending
     }
 }
