@@ -36,7 +36,11 @@ impl Running {
     }
 
     fn start_with(args: &[&str], stdin: &str) -> Self {
-        let mut running = Running { child: resplite(args).spawn().unwrap(), said: Vec::new() };
+        Self::of(&mut resplite(args), stdin)
+    }
+
+    fn of(command: &mut Command, stdin: &str) -> Self {
+        let mut running = Running { child: command.spawn().unwrap(), said: Vec::new() };
         write_stdin(running.child.stdin.take().unwrap(), stdin);
         for line in BufReader::new(running.child.stdout.as_mut().unwrap()).lines() {
             running.said.push(line.unwrap());
@@ -305,4 +309,14 @@ fn damaged_files_are_shown_and_cut() {
     assert!(!run(&["check-rdb", &snapshot], "").status.success());
     assert!(!run(&["check-aof", "/no/such.manifest"], "").status.success());
     assert!(String::from_utf8(run(&["check-aof"], "").stderr).unwrap().contains("Usage"));
+}
+
+#[test]
+fn without_a_directory_a_snapshot_goes_to_the_current_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = resplite(&["--port", "0"]);
+    let server = Running::of(command.current_dir(dir.path()), "");
+    assert_eq!(server.ask("SET key value"), "+OK");
+    assert_eq!(server.ask("SAVE"), "+OK");
+    assert!(dir.path().join("dump.rdb").is_file());
 }

@@ -13,7 +13,7 @@ use resplite_resp::request::Args;
 use resplite_storage::aof::manifest::Manifest;
 use resplite_storage::aof::{self, LoadOptions, Loaded, Log, LogOptions, SyncPolicy};
 use resplite_storage::clock::Stopwatch;
-use resplite_storage::disk::{Disk, DiskFile};
+use resplite_storage::disk::{Disk, DiskFile, install};
 use resplite_storage::entry::Entry;
 use resplite_storage::keyspace::{Keyspace, Locked, ShardSet};
 use resplite_storage::rdb::{Checksum, Options, Pieces, Reader, Record};
@@ -312,10 +312,7 @@ impl Engine {
             syncs: settings.rdb_save_incremental_fsync,
         };
         let disk = &*self.persistence.disk;
-        let done = self
-            .write_snapshot(snapshot, &plan)
-            .and_then(|()| disk.rename(&temporary, &path))
-            .and_then(|()| disk.sync_dir(path.parent().unwrap_or(Path::new("."))));
+        let done = self.write_snapshot(snapshot, &plan).and_then(|()| install(disk, &temporary, &path));
         if done.is_err() {
             // What is left of it helps nobody; the error that matters is the one above.
             let _ = disk.remove(&temporary);

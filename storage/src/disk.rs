@@ -86,7 +86,7 @@ pub trait Disk: Send + Sync {
 }
 
 /// Puts a file with these bytes in the place of whatever has this name: the old one or the new one is there, whole, at
-/// every moment. This is the only way in which files are replaced.
+/// every moment. What is too long for the memory is written by its owner and put in its place by [`install`].
 ///
 /// # Errors
 /// Those of the disk; the old file is still there then, or, if only the directory could not be synced, maybe the new one.
@@ -98,7 +98,15 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync()?;
     drop(file);
-    disk.rename(&temporary, path)?;
+    install(disk, &temporary, path)
+}
+
+/// Puts a file that has been written and synced in the place of another one of the same directory, for good.
+///
+/// # Errors
+/// Those of the disk; if only the directory could not be synced, either of the two may be there after a loss of power.
+pub fn install(disk: &dyn Disk, temporary: &Path, path: &Path) -> io::Result<()> {
+    disk.rename(temporary, path)?;
     disk.sync_dir(directory_of(path))
 }
 

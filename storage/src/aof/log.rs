@@ -7,7 +7,7 @@
 use super::batch::{Head, LONGEST};
 use super::manifest::{FileInfo, Kind, Manifest};
 use crate::clock::Stopwatch;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, install};
 use crate::snapshot::commands::write_command;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::fmt;
@@ -603,8 +603,7 @@ impl Log {
             }
         }
         let base = directory.join(&rewrite.base_name);
-        disk.rename(&rewrite.base, &base)?;
-        disk.sync_dir(&directory)?;
+        install(disk, &rewrite.base, &base)?;
         let mut manifest = files.manifest.clone();
         for file in &mut manifest.files {
             let stays = file.kind == Kind::Increment && rewrite.sequence.is_some_and(|first| file.sequence >= first);
