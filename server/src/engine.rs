@@ -334,7 +334,9 @@ impl Engine {
         let mut within_limit = true;
         for (prepared, args) in prepared.iter().zip(batch.iter(bytes)) {
             self.execute(session, *prepared, args, micros, out);
-            within_limit = out.len() <= most_output;
+            // What was said to this client meanwhile, by itself for example, stands between replies and never in them.
+            let is_whole = !session.record.outbox.has_mail() || session.record.outbox.drain(out);
+            within_limit = is_whole && out.len() <= most_output;
             if session.closing || !within_limit {
                 break;
             }

@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod journal;
 mod net;
+mod outbox;
 mod persistence;
 mod registry;
 mod server;

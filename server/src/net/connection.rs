@@ -1,6 +1,7 @@
 //! One connection: reads a batch, has the engine run it, writes the replies; nothing of commands or keys.
 
 use super::{Worker, descriptor, keep_alive};
+use crate::config::OutputLimit;
 use crate::engine::{BatchScratch, Engine};
 use crate::registry::ClientRecord;
 use crate::session::Session;
@@ -174,6 +175,10 @@ impl Connection {
                 // What a client was told before it was killed still reaches it, if the socket takes it at once.
                 let _ = self.poll_flush(cx);
                 return Poll::Ready(End::Done);
+            }
+            // Replies that wait for the log come first: what others have to say came behind them.
+            if self.held.is_none() && !self.session.record.outbox.drain(&mut self.unsent) {
+                return Poll::Ready(End::OutputLimit);
             }
             if !self.unsent.is_empty() {
                 match self.poll_flush(cx) {
@@ -365,10 +370,14 @@ impl Connection {
         (self.pending.len() + queued) as u64 > self.session.settings.client_query_buffer_limit
     }
 
+    fn output_limit(&self) -> OutputLimit {
+        self.session.settings.client_output_buffer_limit[self.session.record.output_class()]
+    }
+
     /// What the replies of one batch may come to. They wait until the batch is done, as there is nobody to write them in
     /// between, so without this a pipeline of large replies would be held in memory whatever the limit says.
     fn most_output(&self) -> usize {
-        match self.session.settings.client_output_buffer_limit[0].hard {
+        match self.output_limit().hard {
             0 => usize::MAX,
             hard => usize::try_from(hard).unwrap_or(usize::MAX).saturating_sub(self.unsent.len()).max(SMALL_OUTPUT),
         }
@@ -376,7 +385,7 @@ impl Connection {
 
     /// Whether more output waits for this client than its class allows.
     fn is_over_output_limit(&mut self) -> bool {
-        let limit = self.session.settings.client_output_buffer_limit[0];
+        let limit = self.output_limit();
         let waiting = self.unsent.len() as u64;
         if limit.hard != 0 && waiting > limit.hard {
             return true;
@@ -396,7 +405,7 @@ impl Connection {
             let settings = &self.session.settings;
             let last_active = self.session.record.last_active.load(Ordering::Relaxed);
             let idle = settings.idle_timeout().map(|timeout| (after(last_active, timeout), End::Done));
-            let patience = Duration::from_secs(settings.client_output_buffer_limit[0].soft_seconds);
+            let patience = Duration::from_secs(self.output_limit().soft_seconds);
             let full = self.over_soft_limit.map(|since| (after(since, patience), End::OutputLimit));
             let Some((at, end)) = idle.into_iter().chain(full).min_by_key(|(at, _)| *at) else {
                 self.timer = None;
