@@ -10,11 +10,13 @@ mod error;
 mod journal;
 mod net;
 mod outbox;
+mod pause;
 mod persistence;
 mod registry;
 mod server;
 mod session;
 mod usage;
+mod waiting;
 
 pub use client::Client;
 pub use resplite_resp::value::Value;

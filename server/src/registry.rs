@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::config::Settings;
 use crate::outbox::{Message, Outbox};
+use crate::waiting::Waiting;
 use atomic_waker::AtomicWaker;
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -55,6 +56,8 @@ pub(crate) struct ClientRecord {
     pub(crate) outbox: Outbox,
     /// Channels, patterns and shard channels that it is subscribed to.
     pub(crate) subscriptions: [AtomicU32; 3],
+    /// What it waits for, if it does.
+    pub(crate) waiting: Mutex<Option<Arc<Waiting>>>,
     pub(crate) waker: AtomicWaker,
 }
 
@@ -88,6 +91,7 @@ impl ClientRecord {
             killed: AtomicBool::new(false),
             outbox: Outbox::default(),
             subscriptions: Default::default(),
+            waiting: Mutex::new(None),
             waker: AtomicWaker::new(),
         }
     }
@@ -153,6 +157,11 @@ impl Registry {
 
     pub(crate) fn remove(&self, id: u64) {
         self.clients.remove(&id);
+    }
+
+    /// The client with this id.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<ClientRecord>> {
+        self.clients.get(&id).map(|client| client.clone())
     }
 
     /// All clients, by ascending id.
