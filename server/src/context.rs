@@ -126,6 +126,9 @@ impl<'a> Ctx<'a> {
         if is_logged {
             self.note(args, before);
         }
+        if self.session.is_tracking && self.attempt.is_none() && command.flags.has(Flags::READONLY) {
+            self.remember_reads(command, args);
+        }
     }
 
     /// Tries a command on behalf of another client; returns whether it was in vain.
@@ -151,6 +154,9 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub(crate) fn settle(&mut self) {
         self.serve();
+        if self.locked.has_touched() {
+            self.tell_trackers();
+        }
         self.publish();
         self.deliver();
     }

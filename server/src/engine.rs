@@ -8,6 +8,7 @@ use crate::pause::Pause;
 use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
+use crate::tracking::Tracking;
 use crate::waiting::WaitingRoom;
 use parking_lot::RwLock;
 use resplite_resp::reply::{Checkpoint, Reply};
@@ -128,6 +129,7 @@ pub(crate) struct Engine {
     pub(crate) stats: Stats,
     pub(crate) waiting_room: WaitingRoom,
     pub(crate) pause: Pause,
+    pub(crate) tracking: Tracking,
     /// Called when something is due earlier than all that was known.
     bell: std::sync::OnceLock<Arc<dyn Fn() + Send + Sync>>,
     settings: RwLock<Arc<Settings>>,
@@ -189,6 +191,7 @@ impl Engine {
             stats: Stats::default(),
             waiting_room: WaitingRoom::default(),
             pause: Pause::default(),
+            tracking: Tracking::default(),
             bell: std::sync::OnceLock::new(),
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
@@ -254,6 +257,7 @@ impl Engine {
     /// Ends a session: its watches and its place in the registry.
     pub(crate) fn close_session(&self, session: &mut Session) {
         self.end_wait(session, false);
+        self.tracking.disable(&session.record);
         self.unwatch(session);
         if !session.record.is_local {
             self.registry.remove(session.record.id);
@@ -520,6 +524,10 @@ impl Engine {
                 let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
                 ctx.run(command, args, out);
                 ctx.settle();
+                drop(ctx);
+                if session.caching.is_some() {
+                    session.forget_caching(command);
+                }
             }
             Err(error) => {
                 if let Some(transaction) = &mut session.transaction {

@@ -15,6 +15,7 @@ mod persistence;
 mod registry;
 mod server;
 mod session;
+mod tracking;
 mod usage;
 mod waiting;
 

@@ -1,12 +1,13 @@
 //! CLIENT: the connections, seen, named and ended by clients.
 
 use super::connection::{NAME_RULE, client_name};
-use super::{int, is, timeout_millis};
+use super::{int, is, timeout_millis, tracking};
 use crate::command::{Command, Flags, Group, Handler};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use crate::registry::ClientRecord;
 use crate::session::ReplyMode;
+use crate::tracking::Mode;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -26,7 +27,9 @@ const CLIENT: Command = Command::container(
     Group::Connection,
     "client",
     &[
+        tracking::CACHING,
         subcommand("client|getname", getname).arity(2).since("2.6.9").doc("The connection's name, or nil."),
+        tracking::GETREDIR,
         Command::control(Group::Connection, "client|help", super::help)
             .arity(2)
             .flag(Flags::LOADING.with(Flags::STALE))
@@ -81,6 +84,8 @@ const CLIENT: Command = Command::container(
             .since("2.6.9")
             .doc("Names the connection.")
             .syntax("connection-name"),
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         subcommand("client|unblock", unblock)
             .arity(-3)
             .flag(Flags::ADMIN)
@@ -372,7 +377,11 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
     let command = if is_self { Some(ctx.command) } else { client.last_command() };
     let queued = client.queued.load(Ordering::Relaxed);
     let mut flags = String::new();
+    let tracked = client.tracking.lock().as_ref().map(|tracked| (tracked.options.mode, tracked.is_broken));
     for (set, flag) in [
+        (tracked.is_some(), 't'),
+        (tracked.is_some_and(|(_, is_broken)| is_broken), 'R'),
+        (tracked.is_some_and(|(mode, _)| mode == Mode::Broadcast), 'B'),
         (client.is_blocked(), 'b'),
         (queued >= 0, 'x'),
         (client.is_unix, 'U'),
@@ -398,7 +407,7 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub=0 psub=0 ssub=0 multi={queued} \
          watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
-         tot-mem={total} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         tot-mem={total} events={} cmd={} user=default redir={} resp={} lib-name={} lib-ver={}",
         client.id,
         client.addr,
         client.laddr,
@@ -411,6 +420,7 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
         usize::from(output > 0),
         if output > 0 { "rw" } else { "r" },
         command.map_or("NULL", |command| command.name),
+        client.redirect(),
         client.protocol.load(Ordering::Relaxed),
         names.lib_name,
         names.lib_version,
