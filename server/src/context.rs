@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
 use crate::journal;
+use crate::monitor::Event;
 use crate::session::Session;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
@@ -109,6 +110,20 @@ impl<'a> Ctx<'a> {
         if is_logged {
             self.note(args, before);
         }
+        if self.engine.monitors.is_watched() {
+            self.show(args);
+        }
+    }
+
+    /// Shows the command that has just run to those who watch.
+    #[cold]
+    fn show(&self, args: Args<'_>) {
+        if self.session.is_replay {
+            return;
+        }
+        let (command, db, client) = (self.command, self.session.db, &*self.session.record);
+        let event = Event { command, args, micros: self.micros, db, client };
+        self.engine.monitors.show(&event, &self.session.settings);
     }
 
     /// Notes for the log what the running command did.
@@ -194,6 +209,11 @@ impl<'a> Ctx<'a> {
     /// Has the running command logged even if it changes no key.
     pub(crate) fn log_always(&mut self) {
         self.session.journal.is_forced = self.is_logged;
+    }
+
+    /// Whether the running command is the whole of what its client asked for, and not a part of EXEC.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
     }
 
     /// Milliseconds since the epoch, the same for the whole command and for all of EXEC.

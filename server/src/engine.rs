@@ -5,7 +5,9 @@ use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
 use crate::error::CommandError;
 use crate::journal::Journal;
+use crate::monitor::Monitors;
 use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
+use crate::pubsub::PubSub;
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
 use parking_lot::RwLock;
@@ -123,6 +125,8 @@ pub(crate) struct Engine {
     pub(crate) log: Arc<Log>,
     pub(crate) persistence: Persistence,
     pub(crate) registry: Registry,
+    pub(crate) pubsub: PubSub,
+    pub(crate) monitors: Monitors,
     pub(crate) stats: Stats,
     settings: RwLock<Arc<Settings>>,
     settings_version: AtomicU64,
@@ -172,6 +176,8 @@ impl Engine {
             started,
             clock,
             registry: Registry::default(),
+            pubsub: PubSub::default(),
+            monitors: Monitors::default(),
             stats: Stats::default(),
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
@@ -234,11 +240,21 @@ impl Engine {
         session
     }
 
-    /// Ends a session: its watches and its place in the registry.
+    /// Ends a session: its watches, its subscriptions and its place in the registry.
     pub(crate) fn close_session(&self, session: &mut Session) {
         self.unwatch(session);
+        self.stop_listening(session);
         if !session.record.is_local {
             self.registry.remove(session.record.id);
+        }
+    }
+
+    /// Ends a session's subscriptions, and its watching of commands.
+    pub(crate) fn stop_listening(&self, session: &mut Session) {
+        self.pubsub.unsubscribe_all(&mut session.subscriptions, &session.record);
+        if session.is_monitor {
+            session.is_monitor = false;
+            self.monitors.remove(&session.record);
         }
     }
 
@@ -415,6 +431,7 @@ impl Engine {
     /// The one door: gates, queueing, locks, the handler, and what comes after it.
     fn execute(&self, session: &mut Session, prepared: Prepared, args: Args<'_>, micros: u64, out: &mut Reply) {
         let start = out.checkpoint();
+        let mut is_wanted = false;
         if prepared.command.is_none() && is_http(args.name()) {
             log::warn!("client {} speaks HTTP: closing, as a browser may have been made to attack", session.record.id);
             session.closing = true;
@@ -428,6 +445,7 @@ impl Engine {
                 out.simple("QUEUED");
             }
             Ok(command) => {
+                is_wanted = command.flags.has(Flags::SUBSCRIPTION);
                 let mut hashes = KeyHashes::default();
                 let key = usize::from(command.single_key);
                 if key != 0 {
@@ -457,7 +475,7 @@ impl Engine {
             }
         }
         if session.reply_mode != ReplyMode::On {
-            mute(session, out, start);
+            mute(session, out, start, is_wanted);
         }
     }
 
@@ -492,6 +510,12 @@ impl Engine {
             && self.used_memory() as u64 > session.settings.maxmemory
         {
             return Err(CommandError::OOM);
+        }
+        if session.is_restricted() && !is_open_to_subscribers(command) {
+            return Err(CommandError::subscribed(command.name));
+        }
+        if session.is_monitor && (command.flags.has(Flags::READONLY) || command.flags.has(Flags::WRITE)) {
+            return Err(CommandError::MONITOR_READS_KEYS);
         }
         if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
             return Err(CommandError::NOT_IN_TRANSACTION);
@@ -602,13 +626,19 @@ fn needs_memory(session: &Session, command: &Command) -> bool {
     !controls_queue(command)
 }
 
+/// Whether a RESP2 connection may still use the command while it has subscriptions.
+fn is_open_to_subscribers(command: &Command) -> bool {
+    command.flags.has(Flags::SUBSCRIPTION) || matches!(command.name, "ping" | "quit" | "reset")
+}
+
 /// Whether the command acts on the queue instead of going into it.
 fn controls_queue(command: &Command) -> bool {
     matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
-/// Takes back a reply that CLIENT REPLY said is not wanted.
-fn mute(session: &mut Session, out: &mut Reply, start: Checkpoint) {
+/// Takes back a reply that CLIENT REPLY said is not wanted, unless it is: what subscriptions bring comes all the same.
+fn mute(session: &mut Session, out: &mut Reply, start: Checkpoint, is_wanted: bool) {
+    let start = if is_wanted { out.checkpoint() } else { start };
     match session.reply_mode {
         ReplyMode::On => {}
         ReplyMode::Off => out.rollback(start),

@@ -55,6 +55,8 @@ pub(crate) struct ClientRecord {
     pub(crate) outbox: Outbox,
     /// Channels, patterns and shard channels that it is subscribed to.
     pub(crate) subscriptions: [AtomicU32; 3],
+    /// MONITOR shows it every command that runs.
+    pub(crate) is_monitor: AtomicBool,
     pub(crate) waker: AtomicWaker,
 }
 
@@ -88,6 +90,7 @@ impl ClientRecord {
             killed: AtomicBool::new(false),
             outbox: Outbox::default(),
             subscriptions: Default::default(),
+            is_monitor: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }

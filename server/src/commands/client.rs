@@ -173,6 +173,11 @@ enum Type {
 }
 
 impl Type {
+    /// The class of a connection; as there is no replication, it is one of two.
+    fn of(client: &ClientRecord) -> Self {
+        if client.is_subscriber() { Type::PubSub } else { Type::Normal }
+    }
+
     fn parse(word: &[u8]) -> CmdResult<Self> {
         match word {
             word if is(word, "normal") => Ok(Type::Normal),
@@ -191,10 +196,9 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut clients = ctx.engine.registry.all();
     match args.get(2) {
         None => {}
-        // Every connection is a normal one: there is neither replication nor a subscription.
         Some(word) if is(word, "type") && args.len() == 4 => {
             let wanted = Type::parse(&args[3])?;
-            clients.retain(|_| wanted == Type::Normal);
+            clients.retain(|client| Type::of(client) == wanted);
         }
         Some(word) if is(word, "id") && args.len() >= 4 => {
             let ids: Option<Vec<i64>> = args.from(3).iter().map(number::parse_i64).collect();
@@ -269,7 +273,7 @@ impl Filters {
         let age = (now.saturating_sub(client.created) / 1000) as i64;
         !(self.spare_self && client.id == own_id)
             && self.id.is_none_or(|id| client.id as i64 == id)
-            && self.client_type.is_none_or(|client_type| client_type == Type::Normal)
+            && self.client_type.is_none_or(|client_type| Type::of(client) == client_type)
             && self.addr.as_ref().is_none_or(|addr| client.addr == *addr)
             && self.laddr.as_ref().is_none_or(|laddr| client.laddr == *laddr)
             && self.max_age.is_none_or(|least| age >= least)
@@ -313,6 +317,8 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
     let queued = client.queued.load(Ordering::Relaxed);
     let mut flags = String::new();
     for (set, flag) in [
+        (client.is_monitor.load(Ordering::Relaxed), 'O'),
+        (client.is_subscriber(), 'P'),
         (queued >= 0, 'x'),
         (client.is_unix, 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),
@@ -327,15 +333,16 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
     }
     let query = client.query_len.load(Ordering::Relaxed);
     let query_capacity = client.query_capacity.load(Ordering::Relaxed);
-    let output = client.output_len.load(Ordering::Relaxed);
+    let output = client.output_len.load(Ordering::Relaxed) + client.outbox.len();
     let queued_bytes = if queued > 0 { client.queued_bytes.load(Ordering::Relaxed) } else { 0 };
     let names = client.names.lock().clone();
     let text = names.name.len() + names.lib_name.len() + names.lib_version.len();
     let total = size_of::<ClientRecord>() + text + query_capacity + output + queued_bytes;
+    let [sub, psub, ssub] = [0, 1, 2].map(|kind| client.subscriptions[kind].load(Ordering::Relaxed));
     // A connection has no reply buffer of its own (rbs, rbp, obl): what its socket did not take at once is a list.
     let written = writeln!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub=0 psub=0 ssub=0 multi={queued} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub={sub} psub={psub} ssub={ssub} multi={queued} \
          watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
          tot-mem={total} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
