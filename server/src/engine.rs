@@ -6,6 +6,7 @@ use crate::context::{Ctx, KeyHashes};
 use crate::error::CommandError;
 use crate::journal::Journal;
 use crate::monitor::Monitors;
+use crate::notify::EventClasses;
 use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
 use crate::pubsub::PubSub;
 use crate::registry::{ClientRecord, Registry};
@@ -166,6 +167,7 @@ impl Engine {
         settings.types.hash_seed = chance.u64(..);
         let shards = if workers == 1 { 1 } else { 16 * workers };
         let keyspace = Keyspace::new(KeyspaceOptions { shards, databases: settings.databases, seed: chance.u64(..) });
+        keyspace.tell_expired(settings.notify_keyspace_events.has(EventClasses::EXPIRED));
         let run_id = (0..40).map(|_| char::from_digit(chance.u32(..16), 16).unwrap_or('0')).collect();
         let started = clock.micros();
         Arc::new_cyclic(|me| Engine {
@@ -204,6 +206,7 @@ impl Engine {
         let mut current = self.settings.write();
         let mut next = Settings::clone(&current);
         change(&mut next)?;
+        self.keyspace.tell_expired(next.notify_keyspace_events.has(EventClasses::EXPIRED));
         *current = Arc::new(next);
         self.settings_version.fetch_add(1, Ordering::AcqRel);
         // Under the lock, so that of two changes the later one is also heard of later.
@@ -269,15 +272,23 @@ impl Engine {
         session.record.watching.store(0, Ordering::Relaxed);
     }
 
-    /// Removes keys whose time has come, at most about `most`; the log hears of each.
+    /// Removes keys whose time has come, at most about `most`; the log and those who listen hear of each.
     pub(crate) fn expire(&self, now: Millis, most: usize) {
+        let (settings, _) = self.settings();
         self.keyspace.expire_some(now, most, |shard| {
             if !shard.has_expired() {
                 return;
             }
+            let is_logged = self.log.is_open();
             let mut journal = Journal::default();
             for (db, key) in shard.take_expired() {
-                journal.effect(db, &[b"DEL", &key]);
+                if is_logged {
+                    journal.effect(db, &[b"DEL", &key]);
+                }
+                self.tell(&settings, EventClasses::EXPIRED, "expired", db, &key);
+            }
+            if !is_logged {
+                return;
             }
             let position = journal.publish(|first, last, bytes| self.log.append(first, last, bytes));
             shard.set_log_position(position);

@@ -10,6 +10,7 @@ mod error;
 mod journal;
 mod monitor;
 mod net;
+mod notify;
 mod outbox;
 mod persistence;
 mod pubsub;

@@ -63,6 +63,8 @@ pub(crate) struct PubSub {
     channels: DashMap<Bytes, Subscribers>,
     shard_channels: DashMap<Bytes, Subscribers>,
     patterns: RwLock<Patterns>,
+    /// Number of subscriptions to channels and patterns, for whoever has something to tell only if somebody listens.
+    listeners: AtomicUsize,
     /// Number of patterns, so that nobody takes their lock while there are none.
     pattern_count: AtomicUsize,
 }
@@ -85,6 +87,9 @@ impl PubSub {
         // The class of its output limit follows from this, so it comes before the first message can.
         record.subscriptions[kind as usize].fetch_add(1, Ordering::Relaxed);
         let (id, record) = (record.id, record.clone());
+        if kind != Kind::ShardChannel {
+            self.listeners.fetch_add(1, Ordering::Release);
+        }
         match kind {
             Kind::Channel => drop(self.channels.entry(name).or_default().insert(id, record)),
             Kind::ShardChannel => drop(self.shard_channels.entry(name).or_default().insert(id, record)),
@@ -108,6 +113,9 @@ impl PubSub {
             return;
         }
         subscriptions.total -= 1;
+        if kind != Kind::ShardChannel {
+            self.listeners.fetch_sub(1, Ordering::Release);
+        }
         match kind {
             Kind::Channel => leave(&self.channels, name, record.id),
             Kind::ShardChannel => leave(&self.shard_channels, name, record.id),
@@ -132,7 +140,7 @@ impl PubSub {
     /// Whether nobody listens to any channel or pattern, so that what is published goes nowhere.
     #[inline]
     pub(crate) fn is_deserted(&self) -> bool {
-        self.pattern_count.load(Ordering::Acquire) == 0 && self.channels.is_empty()
+        self.listeners.load(Ordering::Acquire) == 0
     }
 
     /// Hands a message to all who listen to the channel, by its name or by a pattern; returns how many that were. A client
