@@ -12,12 +12,14 @@ mod monitor;
 mod net;
 mod notify;
 mod outbox;
+mod pause;
 mod persistence;
 mod pubsub;
 mod registry;
 mod server;
 mod session;
 mod usage;
+mod waiting;
 
 pub use client::Client;
 pub use resplite_resp::value::Value;

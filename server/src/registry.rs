@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::config::Settings;
 use crate::outbox::{Message, Outbox};
+use crate::waiting::Waiting;
 use atomic_waker::AtomicWaker;
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -57,6 +58,8 @@ pub(crate) struct ClientRecord {
     pub(crate) subscriptions: [AtomicU32; 3],
     /// MONITOR shows it every command that runs.
     pub(crate) is_monitor: AtomicBool,
+    /// What it waits for, if it does.
+    pub(crate) waiting: Mutex<Option<Arc<Waiting>>>,
     pub(crate) waker: AtomicWaker,
 }
 
@@ -91,6 +94,7 @@ impl ClientRecord {
             outbox: Outbox::default(),
             subscriptions: Default::default(),
             is_monitor: AtomicBool::new(false),
+            waiting: Mutex::new(None),
             waker: AtomicWaker::new(),
         }
     }
@@ -156,6 +160,11 @@ impl Registry {
 
     pub(crate) fn remove(&self, id: u64) {
         self.clients.remove(&id);
+    }
+
+    /// The client with this id.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<ClientRecord>> {
+        self.clients.get(&id).map(|client| client.clone())
     }
 
     /// All clients, by ascending id.

@@ -5,6 +5,7 @@ use crate::config::Settings;
 use crate::journal::Journal;
 use crate::pubsub::Subscriptions;
 use crate::registry::ClientRecord;
+use crate::waiting::Pending;
 use resplite_resp::reply::Protocol;
 use resplite_resp::request::OwnedArgs;
 use resplite_storage::keyspace::ShardSet;
@@ -69,6 +70,10 @@ pub(crate) struct Session {
     pub(crate) has_logged: bool,
     /// This session runs what a log holds: nothing expires, nothing is refused, nothing is logged again.
     pub(crate) is_replay: bool,
+    /// The last command waits: nothing else runs until it is served, times out or is unblocked.
+    pub(crate) pending: Option<Pending>,
+    /// The next command waits for the end of CLIENT PAUSE.
+    pub(crate) is_paused: bool,
     /// The connection ends after the replies so far were sent.
     pub(crate) closing: bool,
 }
@@ -94,12 +99,21 @@ impl Session {
             log_position: 0,
             has_logged: false,
             is_replay: false,
+            pending: None,
+            is_paused: false,
             closing: false,
         }
     }
+
     /// Whether its subscriptions leave it hardly any commands: in RESP2 a message looks like a reply.
     #[inline]
     pub(crate) fn is_restricted(&self) -> bool {
         !self.subscriptions.is_empty() && self.protocol == Protocol::Resp2
+    }
+
+    /// Whether nothing may run for this session now.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.pending.is_some() || self.is_paused
     }
 }

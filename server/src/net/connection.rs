@@ -136,8 +136,10 @@ pub(crate) struct Connection {
     stream: Stream,
     session: Session,
     decoder: Decoder,
-    /// The beginning of a request whose end has not arrived.
+    /// The beginning of a request whose end has not arrived, or what came behind a command that waits.
     pending: Vec<u8>,
+    /// What is pending is to be run before anything more is read.
+    has_backlog: bool,
     /// Replies that the socket has not taken yet.
     unsent: Reply,
     /// Replies that may leave only when the log is durable up to this position.
@@ -161,6 +163,7 @@ impl Connection {
             session,
             decoder: Decoder::new(),
             pending: Vec::new(),
+            has_backlog: false,
             unsent: Reply::new(Protocol::Resp2),
             held: None,
             over_soft_limit: None,
@@ -208,10 +211,48 @@ impl Connection {
             if self.session.closing {
                 return if self.unsent.is_empty() { Poll::Ready(End::Done) } else { Poll::Pending };
             }
-            if let Err(end) = ready!(self.poll_batch(cx)) {
+            let step = if self.session.is_waiting() { self.poll_wait(cx) } else { self.poll_batch(cx) };
+            if let Err(end) = ready!(step) {
                 return Poll::Ready(end);
             }
         }
+    }
+
+    /// Sees whether a command that waits is done with that; what it answers waits to be sent then.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let mut reply = Reply::new(self.session.protocol);
+        let is_over = match &self.session.pending {
+            Some(pending) => {
+                if let Some(position) = pending.log_position() {
+                    self.worker.hold(position, cx.waker());
+                }
+                self.engine.poll_wait(&mut self.session, &mut reply)
+            }
+            None => !self.engine.pause.wait(&self.session.record),
+        };
+        if is_over {
+            self.session.is_paused = false;
+            self.has_backlog = !self.pending.is_empty();
+            if self.engine.must_wait(&mut self.session) {
+                self.held = Some((self.session.log_position, reply));
+            } else {
+                self.unsent.append(reply);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        // Nothing is run meanwhile, but a peer that goes is noticed.
+        let worker = self.worker.clone();
+        let input = &mut worker.scratch.lock().input;
+        let mut buffer = ReadBuf::new(input);
+        if let Err(error) = ready!(self.stream.poll_read(cx, &mut buffer)) {
+            return Poll::Ready(Err(End::Failed(error)));
+        }
+        if buffer.filled().is_empty() {
+            return Poll::Ready(Err(End::Done));
+        }
+        self.pending.extend_from_slice(buffer.filled());
+        self.count_read(buffer.filled().len());
+        Poll::Ready(if self.is_over_query_limit() { Err(End::QueryLimit) } else { Ok(()) })
     }
 
     /// One read and what it brings.
@@ -237,21 +278,23 @@ impl Connection {
             };
             self.pending.extend_from_slice(&input[consumed..read]);
         } else {
-            // A large argument is read straight to where it will be decoded, in steps that what has come justifies.
-            let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_AHEAD.max(self.pending.len()));
-            self.pending.reserve(wanted);
-            let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
-            let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
-                Ok(()) => buffer.filled().len(),
-                Err(error) => return Poll::Ready(Err(End::Failed(error))),
-            };
-            if read == 0 {
-                return Poll::Ready(Err(End::Done));
+            if !std::mem::take(&mut self.has_backlog) {
+                // A large argument is read straight to where it will be decoded, in steps that what has come justifies.
+                let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_AHEAD.max(self.pending.len()));
+                self.pending.reserve(wanted);
+                let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
+                let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
+                    Ok(()) => buffer.filled().len(),
+                    Err(error) => return Poll::Ready(Err(End::Failed(error))),
+                };
+                if read == 0 {
+                    return Poll::Ready(Err(End::Done));
+                }
+                let filled = self.pending.len() + read;
+                // SAFETY: the read has initialised this many bytes of the spare capacity.
+                unsafe { self.pending.set_len(filled) };
+                self.count_read(read);
             }
-            let filled = self.pending.len() + read;
-            // SAFETY: the read has initialised this many bytes of the spare capacity.
-            unsafe { self.pending.set_len(filled) };
-            self.count_read(read);
             let pending = std::mem::take(&mut self.pending);
             let ran = self.run(&pending, batch, engine, reply);
             self.pending = pending;
@@ -296,10 +339,22 @@ impl Connection {
             let decoded = self.decoder.decode(&input[consumed..], &limits, most, batch);
             let most_output = self.most_output();
             let bytes = &input[consumed..];
-            if !self.engine.execute_batch(&mut self.session, batch, bytes, engine, reply, most_output) {
+            let ran = self.engine.execute_batch(&mut self.session, batch, bytes, engine, reply, most_output);
+            if !ran.is_within_limit {
                 return Err(End::OutputLimit);
             }
+            if self.session.is_waiting() && ran.commands < batch.len() {
+                // What is behind the command that waits is decoded once more when it runs: that is rare, and noting where
+                // each request ends would cost every batch.
+                self.decoder = Decoder::new();
+                batch.clear();
+                consumed += self.decoder.decode(bytes, &limits, ran.commands, batch).consumed;
+                return Ok(consumed);
+            }
             consumed += decoded.consumed;
+            if self.session.is_waiting() {
+                return Ok(consumed);
+            }
             if self.session.closing {
                 return Ok(input.len());
             }
@@ -404,7 +459,10 @@ impl Connection {
         loop {
             let settings = &self.session.settings;
             let last_active = self.session.record.last_active.load(Ordering::Relaxed);
-            let idle = settings.idle_timeout().map(|timeout| (after(last_active, timeout), End::Done));
+            // Who waits, or listens, is not idle.
+            let is_patient = self.session.is_waiting() || self.session.record.is_subscriber();
+            let idle =
+                settings.idle_timeout().filter(|_| !is_patient).map(|timeout| (after(last_active, timeout), End::Done));
             let patience = Duration::from_secs(self.output_limit().soft_seconds);
             let full = self.over_soft_limit.map(|since| (after(since, patience), End::OutputLimit));
             let Some((at, end)) = idle.into_iter().chain(full).min_by_key(|(at, _)| *at) else {
