@@ -7,7 +7,7 @@ pub mod socket;
 pub mod transcript;
 
 pub use socket::Connection;
-pub use transcript::{check, check_ours, check_resp3};
+pub use transcript::{check, check_ours, check_resp3, check_talk};
 
 use std::time::Duration;
 

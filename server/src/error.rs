@@ -102,7 +102,7 @@ texts! {
     INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0";
     INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255";
     MONITOR_READS_KEYS = "ERR Replica can't interact with the keyspace";
-    MONITOR_IN_TRANSACTION = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    MONITOR_REFUSED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 

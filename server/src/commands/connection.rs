@@ -212,8 +212,10 @@ const RESET: Command = control("reset", reset)
 fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     super::transaction::forget(ctx);
     ctx.engine.stop_listening(ctx.session);
-    // What came until now stands before the reply.
-    ctx.session.record.outbox.drain(out);
+    if !ctx.session.record.is_local {
+        // What came until now stands before the reply.
+        ctx.session.record.outbox.drain(out);
+    }
     set_db(ctx, 0);
     set_protocol(ctx, Protocol::Resp2, out);
     ctx.session.reply_mode = crate::session::ReplyMode::On;

@@ -114,7 +114,8 @@ fn unsubscribe_one(ctx: &mut Ctx<'_>, name: &[u8], kind: Kind, out: &mut Reply) 
     let session = &mut *ctx.session;
     ctx.engine.pubsub.unsubscribe(&mut session.subscriptions, &session.record, kind, name);
     // What was published before belongs before the confirmation; but nothing may come between the replies inside EXEC's.
-    if ctx.is_alone() {
+    // Who is inside the process has its messages apart from its replies.
+    if ctx.is_alone() && !ctx.session.record.is_local {
         // What is lost by an overflow is noticed after the command, and ends the connection.
         ctx.session.record.outbox.drain(out);
     }

@@ -79,8 +79,9 @@ const MONITOR: Command = Command::control(Group::Server, "monitor", monitor)
     .doc("Shows every command that the server runs from now on.");
 
 fn monitor(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
-    if !ctx.is_alone() {
-        return Err(CommandError::MONITOR_IN_TRANSACTION);
+    // Inside the process nothing would bound what piles up.
+    if !ctx.is_alone() || ctx.session.record.is_local {
+        return Err(CommandError::MONITOR_REFUSED);
     }
     // Who watches already gets no answer, only the lines.
     if !ctx.session.is_monitor {
