@@ -11,6 +11,7 @@ pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod persistence;
+pub(crate) mod pubsub;
 pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
@@ -47,6 +48,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     sorted_set::COMMANDS,
     sorted_set::blocking::COMMANDS,
+    pubsub::COMMANDS,
     transaction::COMMANDS,
     server::COMMANDS,
     persistence::COMMANDS,

@@ -4,6 +4,7 @@ pub(crate) mod file;
 pub(crate) mod table;
 pub(crate) mod words;
 
+pub use crate::notify::EventClasses;
 pub use file::ConfigError;
 
 use resplite_storage::types::Limits as TypeLimits;
@@ -144,6 +145,8 @@ pub struct Settings {
     pub tracking_table_max_keys: u64,
     /// Output limits of normal, replica and pubsub clients.
     pub client_output_buffer_limit: [OutputLimit; 3],
+    /// Which events of keys are told to subscribers; none by default.
+    pub notify_keyspace_events: EventClasses,
     /// Encoding limits of the value types.
     pub types: TypeLimits,
     /// Who may use DEBUG.
@@ -199,6 +202,7 @@ impl Default for Settings {
                 OutputLimit { hard: 256 << 20, soft: 64 << 20, soft_seconds: 60 },
                 OutputLimit { hard: 32 << 20, soft: 8 << 20, soft_seconds: 60 },
             ],
+            notify_keyspace_events: EventClasses::default(),
             types: TypeLimits::default(),
             enable_debug_command: DebugAccess::No,
             pidfile: String::new(),

@@ -111,6 +111,8 @@ texts! {
     INVALID_TTL = "ERR Invalid TTL value, must be >= 0";
     INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0";
     INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+    MONITOR_READS_KEYS = "ERR Replica can't interact with the keyspace";
+    MONITOR_REFUSED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 
@@ -163,10 +165,18 @@ impl CommandError {
         Self::quoting("ERR Prefix '", prefix, &behind)
     }
 
-    /// A subcommand with more arguments than it takes.
-    pub(crate) fn subcommand_arity(container: &str, given: &[u8]) -> Self {
-        let behind = format!("'. Try {} HELP.", container.to_uppercase());
+    /// A container's subcommand that exists, with arguments that it does not take.
+    pub(crate) fn subcommand_syntax(container: &str, given: &[u8]) -> Self {
+        let behind = format!("'. Try {container} HELP.");
         Self::quoting("ERR unknown subcommand or wrong number of arguments for '", given, &behind)
+    }
+
+    /// A command that a RESP2 connection with subscriptions may not use.
+    pub(crate) fn subscribed(command: &str) -> Self {
+        Self::text(format!(
+            "ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+             this context"
+        ))
     }
 
     /// EXEC that cannot be run at all; the transaction goes with it.

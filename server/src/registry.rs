@@ -61,6 +61,8 @@ pub(crate) struct ClientRecord {
     pub(crate) tracking: Mutex<Option<Tracked>>,
     /// Its next command waits for the end of a pause.
     pub(crate) is_paused: AtomicBool,
+    /// MONITOR shows it every command that runs.
+    pub(crate) is_monitor: AtomicBool,
     /// What it waits for, if it does.
     pub(crate) waiting: Mutex<Option<Arc<Waiting>>>,
     pub(crate) waker: AtomicWaker,
@@ -98,6 +100,7 @@ impl ClientRecord {
             subscriptions: Default::default(),
             tracking: Mutex::new(None),
             is_paused: AtomicBool::new(false),
+            is_monitor: AtomicBool::new(false),
             waiting: Mutex::new(None),
             waker: AtomicWaker::new(),
         }

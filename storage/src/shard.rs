@@ -214,7 +214,8 @@ pub struct Shard {
     /// The bit that all entries have, but for those that the snapshot on its way has yet to save.
     epoch: bool,
     snapshot: Option<Box<Progress>>,
-    /// Keys that expired and whose removal the log has yet to hear of, with their databases; empty without a log.
+    /// Keys that expired and of which the log and subscribers have yet to hear, with their databases; empty while there
+    /// are neither.
     expired: Vec<(usize, Box<[u8]>)>,
     keeps_expired: bool,
     /// Position in the log behind the last change of this shard.
@@ -328,13 +329,13 @@ impl Shard {
             self.stats.expired += 1;
             self.take(at);
             self.tell(at);
-            if self.keeps_expired {
+            if self.keeps_expired || self.alarm.tells_expired() {
                 self.expired.push((at.db, at.key.into()));
             }
         }
     }
 
-    /// Has expired keys kept for [`Shard::take_expired`], or no longer.
+    /// Has expired keys kept for [`Shard::take_expired`], or no longer, and forgets those that were.
     pub fn keep_expired(&mut self, keep: bool) {
         self.keeps_expired = keep;
         self.expired.clear();
