@@ -16,6 +16,7 @@ pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
 pub(crate) mod string;
+pub(crate) mod tracking;
 pub(crate) mod transaction;
 pub(crate) mod wait;
 

@@ -141,6 +141,8 @@ pub struct Settings {
     pub proto_max_bulk_len: u64,
     /// Most unread input of a client.
     pub client_query_buffer_limit: u64,
+    /// Most keys that are remembered for client-side caching; 0 is no limit.
+    pub tracking_table_max_keys: u64,
     /// Output limits of normal, replica and pubsub clients.
     pub client_output_buffer_limit: [OutputLimit; 3],
     /// Which events of keys are told to subscribers; none by default.
@@ -194,6 +196,7 @@ impl Default for Settings {
             maxmemory: 0,
             proto_max_bulk_len: 512 << 20,
             client_query_buffer_limit: 1 << 30,
+            tracking_table_max_keys: 1_000_000,
             client_output_buffer_limit: [
                 OutputLimit { hard: 0, soft: 0, soft_seconds: 0 },
                 OutputLimit { hard: 256 << 20, soft: 64 << 20, soft_seconds: 60 },

@@ -128,6 +128,9 @@ impl<'a> Ctx<'a> {
         if is_logged {
             self.note(args, before);
         }
+        if self.session.is_tracking && self.attempt.is_none() && command.flags.has(Flags::READONLY) {
+            self.remember_reads(command, args);
+        }
         // What is tried again for somebody who waits was shown when it was sent.
         if self.engine.monitors.is_watched() && self.attempt.is_none() {
             self.show(args);
@@ -168,6 +171,9 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub(crate) fn settle(&mut self) {
         self.serve();
+        if self.locked.has_touched() {
+            self.tell_trackers();
+        }
         self.publish();
         self.deliver();
     }

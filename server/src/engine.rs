@@ -11,6 +11,7 @@ use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
 use crate::pubsub::PubSub;
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
+use crate::tracking::Tracking;
 use crate::waiting::WaitingRoom;
 use parking_lot::RwLock;
 use resplite_resp::reply::{Checkpoint, Reply};
@@ -133,6 +134,7 @@ pub(crate) struct Engine {
     pub(crate) stats: Stats,
     pub(crate) waiting_room: WaitingRoom,
     pub(crate) pause: Pause,
+    pub(crate) tracking: Tracking,
     /// Called when something is due earlier than all that was known.
     bell: std::sync::OnceLock<Arc<dyn Fn() + Send + Sync>>,
     settings: RwLock<Arc<Settings>>,
@@ -197,6 +199,7 @@ impl Engine {
             stats: Stats::default(),
             waiting_room: WaitingRoom::default(),
             pause: Pause::default(),
+            tracking: Tracking::default(),
             bell: std::sync::OnceLock::new(),
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
@@ -263,6 +266,7 @@ impl Engine {
     /// Ends a session: its watches, its subscriptions and its place in the registry.
     pub(crate) fn close_session(&self, session: &mut Session) {
         self.end_wait(session, false);
+        self.tracking.disable(&session.record);
         self.unwatch(session);
         self.stop_listening(session);
         if !session.record.is_local {
@@ -449,12 +453,10 @@ impl Engine {
         let changes = |command: &Command| command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE);
         let command = args.get(1).and_then(|name| command::find_subcommand(command, name)).unwrap_or(command);
         match &session.transaction {
-            // What is only queued changes nothing yet.
             Some(transaction) if command.locks == Locks::Queue => {
                 transaction.queue.iter().any(|(queued, _)| changes(queued))
             }
-            Some(_) => false,
-            None => changes(command),
+            _ => changes(command),
         }
     }
 
@@ -543,6 +545,10 @@ impl Engine {
                 let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
                 ctx.run(command, args, out);
                 ctx.settle();
+                drop(ctx);
+                if session.caching.is_some() {
+                    session.forget_caching(command);
+                }
             }
             Err(error) => {
                 if let Some(transaction) = &mut session.transaction {

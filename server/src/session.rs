@@ -70,6 +70,10 @@ pub(crate) struct Session {
     pub(crate) has_logged: bool,
     /// This session runs what a log holds: nothing expires, nothing is refused, nothing is logged again.
     pub(crate) is_replay: bool,
+    /// CLIENT TRACKING: keys that this client reads are remembered, perhaps.
+    pub(crate) is_tracking: bool,
+    /// CLIENT CACHING has said whether the next command's keys are.
+    pub(crate) caching: Option<bool>,
     /// The last command waits: nothing else runs until it is served, times out or is unblocked.
     pub(crate) pending: Option<Pending>,
     /// The next command waits for the end of CLIENT PAUSE.
@@ -99,6 +103,8 @@ impl Session {
             log_position: 0,
             has_logged: false,
             is_replay: false,
+            is_tracking: false,
+            caching: None,
             pending: None,
             is_paused: false,
             closing: false,

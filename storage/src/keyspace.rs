@@ -361,6 +361,12 @@ impl<'a> Locked<'a> {
         self.guards.iter().any(|(_, guard)| guard.has_ready())
     }
 
+    /// Whether a shard has changes to tell: [`Shard::has_touched`].
+    #[inline]
+    pub fn has_touched(&self) -> bool {
+        self.guards.iter().any(|(_, guard)| guard.has_touched())
+    }
+
     /// A key that has changed and that somebody waits for, and its database.
     pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
         self.guards.iter_mut().find_map(|(_, guard)| guard.take_ready())

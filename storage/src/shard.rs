@@ -204,6 +204,8 @@ pub struct Shard {
     tracks: bool,
     /// Keys that have changed since somebody last asked.
     touched: Vec<Box<[u8]>>,
+    /// A whole database has gone since then.
+    is_cleared: bool,
     /// Whether anybody wants to hear of changes.
     has_audience: bool,
     stats: ShardStats,
@@ -232,6 +234,7 @@ impl Shard {
             ready: Vec::new(),
             tracks: false,
             touched: Vec::new(),
+            is_cleared: false,
             has_audience: false,
             stats: ShardStats::default(),
             hasher,
@@ -557,6 +560,7 @@ impl Shard {
 
     /// Takes all keys of a database away; the caller drops them, outside of the lock if it likes. Watchers hear of it.
     pub fn clear(&mut self, db: usize) -> Db {
+        self.is_cleared |= self.tracks;
         let watchers = std::mem::take(&mut self.dbs[db].watchers);
         let waiting = std::mem::take(&mut self.dbs[db].waiting);
         let old = std::mem::take(&mut self.dbs[db]);
@@ -740,14 +744,22 @@ impl Shard {
     /// Has changed keys kept for [`Shard::take_touched`], or no longer.
     pub fn track(&mut self, tracks: bool) {
         self.tracks = tracks;
-        self.touched.clear();
+        if !tracks {
+            self.touched = Vec::new();
+            self.is_cleared = false;
+        }
         self.count_audience();
     }
 
-    /// Whether [`Shard::take_touched`] has something.
+    /// Whether [`Shard::take_touched`] or [`Shard::take_cleared`] has something.
     #[inline]
     pub fn has_touched(&self) -> bool {
-        !self.touched.is_empty()
+        !self.touched.is_empty() || self.is_cleared
+    }
+
+    /// Whether [`Shard::clear`] was called since the last call.
+    pub fn take_cleared(&mut self) -> bool {
+        std::mem::take(&mut self.is_cleared)
     }
 
     /// The keys that have changed since the last call, in any database, those of [`Shard::clear`] not among them.

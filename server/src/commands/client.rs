@@ -1,12 +1,13 @@
 //! CLIENT: the connections, seen, named and ended by clients.
 
 use super::connection::{NAME_RULE, client_name};
-use super::{int, is, timeout_millis};
+use super::{int, is, timeout_millis, tracking};
 use crate::command::{Command, Flags, Group, Handler};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use crate::registry::ClientRecord;
 use crate::session::ReplyMode;
+use crate::tracking::Mode;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -26,7 +27,9 @@ const CLIENT: Command = Command::container(
     Group::Connection,
     "client",
     &[
+        tracking::CACHING,
         subcommand("client|getname", getname).arity(2).since("2.6.9").doc("The connection's name, or nil."),
+        tracking::GETREDIR,
         Command::control(Group::Connection, "client|help", super::help)
             .arity(2)
             .flag(Flags::LOADING.with(Flags::STALE))
@@ -81,6 +84,8 @@ const CLIENT: Command = Command::container(
             .since("2.6.9")
             .doc("Names the connection.")
             .syntax("connection-name"),
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         subcommand("client|unblock", unblock)
             .arity(-3)
             .flag(Flags::ADMIN)
@@ -182,7 +187,7 @@ fn info(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
 
 fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() > 4 {
-        return Err(CommandError::unknown_subcommand("client", &args[1]));
+        return Err(CommandError::subcommand_syntax("CLIENT", &args[1]));
     }
     let with_error = match args.get(3) {
         None => false,
@@ -191,15 +196,17 @@ fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         Some(_) => return Err(CommandError::UNBLOCK_REASON),
     };
     let id = int(&args[2])?;
-    let client = u64::try_from(id).ok().and_then(|id| ctx.engine.registry.find(id));
-    let waiting = client.and_then(|client| client.waiting.lock().clone());
+    let waiting = u64::try_from(id).ok().and_then(|id| match ctx.engine.registry.find(id) {
+        Some(client) => client.waiting.lock().clone(),
+        None => ctx.engine.waiting_room.find_local(id),
+    });
     out.int(i64::from(waiting.is_some_and(|waiting| waiting.unblock(with_error))));
     Ok(())
 }
 
 fn pause(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() > 4 {
-        return Err(CommandError::unknown_subcommand("client", &args[1]));
+        return Err(CommandError::subcommand_syntax("CLIENT", &args[1]));
     }
     let all = match args.get(3) {
         None => true,
@@ -374,11 +381,15 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
     let command = if is_self { Some(ctx.command) } else { client.last_command() };
     let queued = client.queued.load(Ordering::Relaxed);
     let mut flags = String::new();
+    let tracked = client.tracking.lock().as_ref().map(|tracked| (tracked.options.mode, tracked.is_broken));
     for (set, flag) in [
         (client.is_monitor.load(Ordering::Relaxed), 'O'),
         (client.is_subscriber(), 'P'),
         (queued >= 0, 'x'),
-        (client.waiting.lock().is_some(), 'b'),
+        (client.is_blocked(), 'b'),
+        (tracked.is_some(), 't'),
+        (tracked.is_some_and(|(_, is_broken)| is_broken), 'R'),
+        (tracked.is_some_and(|(mode, _)| mode == Mode::Broadcast), 'B'),
         (client.is_unix, 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),
         (client.no_touch.load(Ordering::Relaxed), 'T'),
@@ -403,7 +414,7 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub={sub} psub={psub} ssub={ssub} multi={queued} \
          watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
-         tot-mem={total} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         tot-mem={total} events={} cmd={} user=default redir={} resp={} lib-name={} lib-ver={}",
         client.id,
         client.addr,
         client.laddr,
@@ -416,6 +427,7 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
         usize::from(output > 0),
         if output > 0 { "rw" } else { "r" },
         command.map_or("NULL", |command| command.name),
+        client.redirect(),
         client.protocol.load(Ordering::Relaxed),
         names.lib_name,
         names.lib_version,

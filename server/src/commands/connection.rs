@@ -220,6 +220,7 @@ fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     set_protocol(ctx, Protocol::Resp2, out);
     ctx.session.reply_mode = crate::session::ReplyMode::On;
     ctx.session.no_touch = false;
+    super::tracking::end(ctx);
     let record = &ctx.session.record;
     // Whoever is inside the process has never had to log in.
     ctx.session.authenticated = record.is_local || ctx.session.settings.requirepass.is_empty();

@@ -98,6 +98,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     number("tcp-backlog", 0, INT, |s| i128::from(s.tcp_backlog), |s, v| s.tcp_backlog = v as u32).at_start(),
     number("tcp-keepalive", 0, INT, |s| i128::from(s.tcp_keepalive), |s, v| s.tcp_keepalive = v as u32),
     number("timeout", 0, INT, |s| i128::from(s.timeout), |s, v| s.timeout = v as u64),
+    number(
+        "tracking-table-max-keys",
+        0,
+        LONG,
+        |s| i128::from(s.tracking_table_max_keys),
+        |s, v| s.tracking_table_max_keys = v as u64,
+    ),
     number("maxclients", 1, UNSIGNED, |s| s.maxclients as i128, |s, v| s.maxclients = v as usize),
     // Every shard has a table for every database: a number without bound would be a memory request without bound.
     number("databases", 1, 16_384, |s| s.databases as i128, |s, v| s.databases = v as usize).at_start(),

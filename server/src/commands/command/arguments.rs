@@ -222,7 +222,7 @@ fn kind_of(command: &str, name: &str) -> &'static str {
         "unix-time-seconds" | "unix-time-milliseconds" => "unix-time",
         "score" | "radius" | "longitude" | "latitude" | "width" | "height" => "double",
         "increment" if command.ends_with("byfloat") => "double",
-        "timeout" if command != "wait" && command != "migrate" => "double",
+        "timeout" if !matches!(command, "wait" | "waitaof" | "migrate" | "client|pause") => "double",
         "min" | "max" if matches!(command, "zcount" | "zrangebyscore" | "zrevrangebyscore" | "zremrangebyscore") => {
             "double"
         }
