@@ -11,4 +11,5 @@ mod pubsub;
 mod set;
 mod sorted_set;
 mod string;
+mod tracking;
 mod transaction;
