@@ -234,7 +234,9 @@ impl<'a> Ctx<'a> {
     #[inline]
     fn publish(&mut self) {
         if !self.is_logged {
-            self.note_expired();
+            if self.locked.shards().any(|shard| shard.has_expired()) {
+                self.note_expired();
+            }
             return;
         }
         if self.session.journal.is_empty()
