@@ -9,6 +9,7 @@ mod notify;
 mod persistence;
 mod pubsub;
 mod set;
+mod slow;
 mod sorted_set;
 mod string;
 mod tracking;

@@ -11,6 +11,7 @@ use crate::journal;
 use crate::monitor::Event;
 use crate::notify::EventClasses;
 use crate::session::Session;
+use crate::slow::{self, Done};
 use crate::waiting::{Attempt, Waiting};
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
@@ -134,6 +135,19 @@ impl<'a> Ctx<'a> {
         // What is tried again for somebody who waits was shown when it was sent.
         if self.engine.monitors.is_watched() && self.attempt.is_none() {
             self.show(args);
+        }
+    }
+
+    /// As [`Ctx::run_part`], and tells the slow log how long it took.
+    pub(crate) fn run_timed(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
+        let is_timed = slow::is_timed(Some(command), args, self.settings());
+        let start = if is_timed { self.engine.clock.micros() } else { 0 };
+        self.run_part(command, args, out);
+        if is_timed && !self.session.is_replay {
+            let micros = self.engine.clock.micros();
+            let took = micros.saturating_sub(start);
+            let done = Done { command, args, client: &self.session.record, micros, took };
+            self.engine.slow.note(done, &self.session.settings);
         }
     }
 
