@@ -36,13 +36,14 @@ const ROWS: &[(&str, Measure, usize)] = &[
 
 /// Prints the table.
 pub(super) fn run(tools: &Tools, rounds: usize) -> Result<(), String> {
+    println!("Waiting and telling: server CPU in microseconds, {}.\n", machine());
     // The load has the other core to itself.
     let pid = std::process::id().to_string();
     let pinned = Command::new("taskset").args(["-cp", "1", &pid]).stdout(Stdio::null()).status();
     if !pinned.is_ok_and(|status| status.success()) {
         return Err("taskset cannot pin this process".to_owned());
     }
-    println!("Waiting and telling: server CPU in microseconds, {}.\n", machine());
+
     println!("| | Resplite | redis-server | valkey-server | ratio to the best peer | null |");
     println!("|---|---|---|---|---|---|");
     let arms = [
