@@ -14,6 +14,7 @@ pub(crate) mod persistence;
 pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub(crate) mod transaction;
 
@@ -39,6 +40,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     list::COMMANDS,
     set::COMMANDS,
     sorted_set::COMMANDS,
+    stream::COMMANDS,
     transaction::COMMANDS,
     server::COMMANDS,
     persistence::COMMANDS,

@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(entries[2], (b"s2".to_vec(), Seen::String(b"-7".to_vec())));
         assert_eq!(entries[7].1, Seen::String(b"repeat".repeat(300)));
         assert_eq!(entries[9].0, b"list");
-        assert_eq!(entries[9].1, entries[13].1);
+        assert_eq!(entries[9].1, entries[14].1);
     }
 
     #[test]
@@ -309,8 +309,8 @@ mod tests {
         assert_eq!(problem(b"REDIS0099").as_deref(), Some("at byte 0: RDB version 99 is not known"));
         assert_eq!(problem(b"VALKEY081").as_deref(), Some("at byte 0: RDB version 81 is not known"));
         assert_eq!(problem(b"VALKEY080"), None);
-        let error = read_all(b"REDIS0009\x0f\x02\nk\x00", &LIMITS).expect_err("a stream");
-        assert_eq!(format!("{error}"), "at byte 13: the key \"\\nk\" needs the stream type: not supported yet");
+        let error = read_all(b"REDIS0009\x07\x02\nk\x00", &LIMITS).expect_err("a stream");
+        assert_eq!(format!("{error}"), "at byte 13: the key \"\\nk\" needs a module's type: not supported yet");
     }
 
     #[test]

@@ -454,6 +454,11 @@ impl Stream {
         self.groups.as_ref().map_or(0, |groups| groups.by_name.len())
     }
 
+    /// Deliveries that wait in all groups. O(groups).
+    pub fn pending_count(&self) -> usize {
+        self.groups().map(|(_, group)| group.pending().len()).sum()
+    }
+
     /// The groups in the order of their names.
     pub fn groups(&self) -> impl Iterator<Item = (&[u8], &Group)> {
         self.groups.iter().flat_map(|groups| groups.by_name.iter().map(|(name, group)| (&**name, group)))
