@@ -3,14 +3,18 @@
 use crate::engine::Engine;
 use crate::registry::ClientRecord;
 use crate::session::Session;
+use crate::waiting::Pending;
 use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::OwnedArgs;
 use resplite_resp::value::Value;
 use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::thread::Thread;
 
 /// A connection to a server in the same process, with its own database, transaction and name.
 ///
-/// Commands run on the calling thread and return when they are done; a client is `Send`, so each thread takes its own.
+/// Commands run on the calling thread and return when they are done, those that wait (BLPOP, XREAD with BLOCK ..) when they
+/// have waited; a client is `Send`, so each thread takes its own.
 /// It needs no login. After its server has ended it gets nothing but errors.
 pub struct Client {
     engine: Arc<Engine>,
@@ -66,6 +70,12 @@ impl Client {
         }
         let start = reply.checkpoint();
         self.engine.execute_one(&mut self.session, args.as_args(), reply);
+        while self.session.is_paused {
+            let (engine, record) = (&self.engine, &self.session.record);
+            park_until(record, || !engine.pause.wait(record));
+            self.engine.execute_one(&mut self.session, args.as_args(), reply);
+        }
+        self.finish_wait(reply);
         self.engine.log.throttle();
         self.engine.keyspace.throttle();
         if self.engine.must_wait(&mut self.session) && self.engine.log.wait_durable(self.session.log_position).is_err()
@@ -73,6 +83,46 @@ impl Client {
             reply.rollback(start);
             reply.error(self.engine.log_failed().as_bytes());
         }
+    }
+}
+
+impl Client {
+    /// Waits, if the command does, until it is served or gives up.
+    fn finish_wait(&mut self, reply: &mut Reply) {
+        let record = self.session.record.clone();
+        let (engine, session) = (&self.engine, &mut self.session);
+        park_until(&record, || {
+            if let Some(position) = session.pending.as_ref().and_then(Pending::log_position) {
+                // Whether it is ready, or the log has failed, is asked again below.
+                let waker = std::task::Waker::from(Arc::new(Unpark(std::thread::current())));
+                let _ = engine.log.poll_durable(position, &waker);
+            }
+            engine.poll_wait(session, reply)
+        });
+    }
+}
+
+/// Wakes a thread that is parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Parks this thread until `is_done`, which is asked again whenever the client's waker is called.
+fn park_until(record: &ClientRecord, mut is_done: impl FnMut() -> bool) {
+    if is_done() {
+        return;
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        record.waker.register(&waker);
+        if is_done() {
+            return;
+        }
+        std::thread::park();
     }
 }
 

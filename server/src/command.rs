@@ -384,6 +384,10 @@ impl Command {
     }
 }
 
+/// What runs while the server does something by itself; nobody can send it.
+pub(crate) const HOUSEKEEPING: Command =
+    Command::control(Group::Server, "", |_, _, _| Err(crate::error::CommandError::SYNTAX));
+
 /// All commands, by name.
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 

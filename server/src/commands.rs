@@ -17,29 +17,36 @@ pub(crate) mod sorted_set;
 pub(crate) mod stream;
 pub(crate) mod string;
 pub(crate) mod transaction;
+pub(crate) mod wait;
 
 use crate::command::Command;
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::waiting::{Answer, Wait};
 use resplite_resp::error::FloatError;
 use resplite_resp::number;
 use resplite_resp::reply::{Checkpoint, Reply};
 use resplite_resp::request::Args;
+use resplite_storage::clock::Millis;
 use resplite_storage::entry::StringRef;
 use resplite_storage::types::Item;
-use std::ops::ControlFlow;
+use resplite_storage::waiting::Hope;
+use std::ops::{ControlFlow, Range};
 
 /// All families.
 pub(crate) const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     client::COMMANDS,
     keys::COMMANDS,
+    wait::COMMANDS,
     dump::COMMANDS,
     string::COMMANDS,
     hash::COMMANDS,
     list::COMMANDS,
+    list::blocking::COMMANDS,
     set::COMMANDS,
     sorted_set::COMMANDS,
+    sorted_set::blocking::COMMANDS,
     stream::COMMANDS,
     transaction::COMMANDS,
     server::COMMANDS,
@@ -129,6 +136,59 @@ pub(crate) fn counted_keys(args: Args<'_>, at: usize) -> CmdResult<(Args<'_>, us
         Some(end) => Ok((args.slice(at + 1..end), end)),
         None => Err(CommandError::SYNTAX),
     }
+}
+
+/// A time-out in seconds as the time at which it ends, rounded up to milliseconds; `None` is never.
+pub(crate) fn timeout(ctx: &Ctx<'_>, arg: &[u8]) -> CmdResult<Option<Millis>> {
+    let seconds = number::parse_f64(arg).ok_or(CommandError::TIMEOUT_NOT_FLOAT)?;
+    let millis = (seconds * 1000.0).ceil();
+    if millis > i64::MAX as f64 {
+        return Err(CommandError::TIMEOUT_OUT_OF_RANGE);
+    }
+    deadline(ctx, millis as i64)
+}
+
+/// A time-out in milliseconds as the time at which it ends; `None` is never.
+pub(crate) fn timeout_millis(ctx: &Ctx<'_>, arg: &[u8]) -> CmdResult<Option<Millis>> {
+    deadline(ctx, number::parse_i64(arg).ok_or(CommandError::TIMEOUT_NOT_INTEGER)?)
+}
+
+fn deadline(ctx: &Ctx<'_>, millis: i64) -> CmdResult<Option<Millis>> {
+    match u64::try_from(millis) {
+        Err(_) => Err(CommandError::TIMEOUT_NEGATIVE),
+        Ok(0) => Ok(None),
+        Ok(millis) => {
+            let deadline = ctx.now().checked_add(millis).filter(|deadline| *deadline <= i64::MAX as u64);
+            deadline.map(Some).ok_or(CommandError::TIMEOUT_OUT_OF_RANGE)
+        }
+    }
+}
+
+/// What a command waits for that takes something from the first of several keys that has any.
+pub(crate) struct Awaited {
+    /// Which arguments are the keys.
+    pub(crate) keys: Range<usize>,
+    /// Which argument is the key that it is moved to.
+    pub(crate) target: Option<usize>,
+    pub(crate) hope: Hope,
+    pub(crate) deadline: Option<Millis>,
+}
+
+/// Has the client wait; where that cannot be, inside a transaction, it is told at once that there is nothing.
+pub(crate) fn wait_for(
+    ctx: &mut Ctx<'_>,
+    args: Args<'_>,
+    awaited: Awaited,
+    nothing: impl FnOnce(&mut Reply),
+    out: &mut Reply,
+) {
+    if !ctx.may_wait() {
+        return nothing(out);
+    }
+    let Awaited { keys, target, hope, deadline } = awaited;
+    // A key that was named twice is waited for once.
+    let keys = keys.clone().filter(|at| !args.slice(keys.start..*at).iter().any(|key| *key == args[*at])).collect();
+    ctx.wait(Wait { keys, target, hope, deadline, answer: Answer::Nil, args: args.to_owned() });
 }
 
 /// The option LIMIT of SINTERCARD and ZINTERCARD, at `at`; 0, without it, counts to the end.

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
 use crate::journal;
 use crate::session::Session;
+use crate::waiting::{Attempt, Waiting};
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -70,6 +71,10 @@ pub(crate) struct Ctx<'a> {
     is_alone: bool,
     /// Hashes of the keys that the locks were chosen by.
     hashes: KeyHashes,
+    /// What runs is not the client's command but that of somebody who waited.
+    pub(crate) attempt: Option<Attempt>,
+    /// Those who have waited and are to be told what they got.
+    pub(crate) served: Vec<Arc<Waiting>>,
 }
 
 impl<'a> Ctx<'a> {
@@ -84,7 +89,19 @@ impl<'a> Ctx<'a> {
         // While a log is replayed nothing expires: it says itself what went, and when.
         let horizon = if session.is_replay { 0 } else { micros / 1000 };
         let is_logged = engine.log.is_open() && !session.is_replay;
-        Ctx { engine, session, command, locked, micros, horizon, is_logged, is_alone: true, hashes }
+        Ctx {
+            engine,
+            session,
+            command,
+            locked,
+            micros,
+            horizon,
+            is_logged,
+            is_alone: true,
+            hashes,
+            attempt: None,
+            served: Vec::new(),
+        }
     }
 
     /// Runs a handler; a failed one leaves nothing of its reply behind but the error.
@@ -109,6 +126,33 @@ impl<'a> Ctx<'a> {
         if is_logged {
             self.note(args, before);
         }
+    }
+
+    /// Tries a command on behalf of another client; returns whether it was in vain.
+    pub(crate) fn attempt_for(
+        &mut self,
+        command: &'static Command,
+        db: usize,
+        args: Args<'_>,
+        out: &mut Reply,
+    ) -> bool {
+        let before = (self.command, self.is_alone, self.session.db, self.session.ran);
+        self.attempt = Some(Attempt { is_in_vain: false });
+        self.is_alone = false;
+        self.session.db = db;
+        self.run_part(command, args, out);
+        // It was counted when it was sent.
+        (self.command, self.is_alone, self.session.db, self.session.ran) = before;
+        self.attempt.take().is_some_and(|attempt| attempt.is_in_vain)
+    }
+
+    /// Does what is left to do while the shards are still locked: serves those who waited for what has changed, tells the
+    /// log, and hands over what was served.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        self.serve();
+        self.publish();
+        self.deliver();
     }
 
     /// Notes for the log what the running command did.
@@ -149,7 +193,7 @@ impl<'a> Ctx<'a> {
     /// Hands the records of the command to the log, while its shards are still locked: the log's order is the order of
     /// execution.
     #[inline]
-    pub(crate) fn publish(&mut self) {
+    fn publish(&mut self) {
         if !self.is_logged {
             return;
         }
@@ -169,6 +213,22 @@ impl<'a> Ctx<'a> {
         }
         let seen = self.locked.shards().map(|shard| shard.log_position()).max();
         self.session.log_position = self.session.log_position.max(seen.unwrap_or(0));
+    }
+
+    /// Whether the running command is no part of another one.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
+    /// Whether a key that somebody waits for has changed.
+    #[inline]
+    pub(crate) fn has_ready(&self) -> bool {
+        self.locked.has_ready()
+    }
+
+    /// Whether the shard of a key is locked.
+    pub(crate) fn holds(&self, key: &[u8]) -> bool {
+        self.locked.holds(self.at(key).hash)
     }
 
     /// Whether handlers whose effect depends on chance, or is relative, have to say what it was.

@@ -4,10 +4,11 @@ use crate::command::{self, Command, Flags, Locks};
 use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
 use crate::error::CommandError;
-use crate::journal::Journal;
+use crate::pause::Pause;
 use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
+use crate::waiting::WaitingRoom;
 use parking_lot::RwLock;
 use resplite_resp::reply::{Checkpoint, Reply};
 use resplite_resp::request::{Args, Batch};
@@ -15,6 +16,7 @@ use resplite_storage::aof::Log;
 use resplite_storage::clock::{Clock, Millis};
 use resplite_storage::disk::Disk;
 use resplite_storage::keyspace::{Keyspace, KeyspaceOptions, Locked, ShardSet};
+use resplite_storage::shard::Shard;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -124,6 +126,10 @@ pub(crate) struct Engine {
     pub(crate) persistence: Persistence,
     pub(crate) registry: Registry,
     pub(crate) stats: Stats,
+    pub(crate) waiting_room: WaitingRoom,
+    pub(crate) pause: Pause,
+    /// Called when something is due earlier than all that was known.
+    bell: std::sync::OnceLock<Arc<dyn Fn() + Send + Sync>>,
     settings: RwLock<Arc<Settings>>,
     settings_version: AtomicU64,
     on_settings: std::sync::OnceLock<SettingsHook>,
@@ -147,6 +153,14 @@ pub(crate) struct Engine {
 pub(crate) struct Prepared {
     command: Option<&'static Command>,
     hash: u64,
+}
+
+/// How far a batch came.
+pub(crate) struct Ran {
+    /// Commands that have run, the last of which may be waiting.
+    pub(crate) commands: usize,
+    /// The replies are no longer than they may be.
+    pub(crate) is_within_limit: bool,
 }
 
 /// Buffers of a batch that are kept from one batch to the next.
@@ -173,6 +187,9 @@ impl Engine {
             clock,
             registry: Registry::default(),
             stats: Stats::default(),
+            waiting_room: WaitingRoom::default(),
+            pause: Pause::default(),
+            bell: std::sync::OnceLock::new(),
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
             on_settings: std::sync::OnceLock::new(),
@@ -236,6 +253,7 @@ impl Engine {
 
     /// Ends a session: its watches and its place in the registry.
     pub(crate) fn close_session(&self, session: &mut Session) {
+        self.end_wait(session, false);
         self.unwatch(session);
         if !session.record.is_local {
             self.registry.remove(session.record.id);
@@ -253,19 +271,54 @@ impl Engine {
         session.record.watching.store(0, Ordering::Relaxed);
     }
 
+    /// Has `bell` called when something is due earlier than [`Engine::next_due`] last said. Only the first call counts.
+    pub(crate) fn on_earlier_due(&self, bell: Arc<dyn Fn() + Send + Sync>) {
+        let of_keys = bell.clone();
+        self.keyspace.on_earlier_deadline(move || of_keys());
+        let _ = self.bell.set(bell);
+    }
+
+    /// Tells whoever sleeps until something is due that it may be earlier now.
+    pub(crate) fn ring(&self) {
+        if let Some(bell) = self.bell.get() {
+            bell();
+        }
+    }
+
+    /// When a key expires, a client gives up waiting or a pause ends, whichever is first.
+    pub(crate) fn next_due(&self) -> Option<Millis> {
+        let keys = if self.pause.is_on() { None } else { self.keyspace.next_deadline() };
+        [keys, self.waiting_room.next_deadline(), self.pause.end()].into_iter().flatten().min()
+    }
+
+    /// Does what is due; of keys that expire about `most`.
+    pub(crate) fn run_due(&self, now: Millis, most: usize) {
+        self.pause.end_if_due(now);
+        if !self.pause.is_on() {
+            self.expire(now, most);
+        }
+        self.waiting_room.time_out(now);
+    }
+
     /// Removes keys whose time has come, at most about `most`; the log hears of each.
-    pub(crate) fn expire(&self, now: Millis, most: usize) {
-        self.keyspace.expire_some(now, most, |shard| {
-            if !shard.has_expired() {
-                return;
+    fn expire(&self, now: Millis, most: usize) {
+        let mut sweep = self.keyspace.sweep(now, most);
+        let mut housekeeper = None;
+        while let Some(mut locked) = sweep.next(&self.keyspace) {
+            let has_work = |shard: &Shard| shard.has_expired() || shard.has_ready() || shard.has_touched();
+            if locked.shards().any(|shard| has_work(shard)) {
+                let session = housekeeper.get_or_insert_with(|| self.housekeeper());
+                let micros = now.saturating_mul(1000);
+                Ctx::new(self, session, locked, &command::HOUSEKEEPING, micros, KeyHashes::default()).settle();
             }
-            let mut journal = Journal::default();
-            for (db, key) in shard.take_expired() {
-                journal.effect(db, &[b"DEL", &key]);
-            }
-            let position = journal.publish(|first, last, bytes| self.log.append(first, last, bytes));
-            shard.set_log_position(position);
-        });
+        }
+    }
+
+    /// A session for what the server does by itself.
+    fn housekeeper(&self) -> Session {
+        let mut record = ClientRecord::new(0, String::new(), String::new(), -1, self.clock.millis());
+        record.is_local = true;
+        self.open_session(record)
     }
 
     /// Bytes of data and tables.
@@ -300,6 +353,8 @@ impl Engine {
     /// Has the server stop.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
+        self.waiting_room.close();
+        self.pause.stop();
         if let Some(action) = self.on_stop.get() {
             action();
         }
@@ -314,7 +369,7 @@ impl Engine {
     /// Before the first runs, the table line and then the entry of each command's first key are brought closer, so that
     /// the cache misses of a pipeline overlap instead of queueing up.
     ///
-    /// Returns false if the replies have become longer than `most_output`: the commands behind that point have not run.
+    /// Ends early if the replies have become longer than `most_output`, and behind a command that waits.
     pub(crate) fn execute_batch(
         &self,
         session: &mut Session,
@@ -323,7 +378,7 @@ impl Engine {
         scratch: &mut BatchScratch,
         out: &mut Reply,
         most_output: usize,
-    ) -> bool {
+    ) -> Ran {
         let prepared = &mut scratch.prepared;
         prepared.clear();
         prepared.extend(batch.iter(bytes).map(|args| self.prepare(args)));
@@ -331,11 +386,18 @@ impl Engine {
             self.touch(session.db, prepared);
         }
         let mut micros = self.clock.micros();
-        let mut within_limit = true;
+        let mut ran = Ran { commands: 0, is_within_limit: true };
         for (prepared, args) in prepared.iter().zip(batch.iter(bytes)) {
+            if self.pause.is_on() && self.is_paused(session, prepared.command, args) {
+                session.is_paused = true;
+                break;
+            }
             self.execute(session, *prepared, args, micros, out);
-            within_limit = out.len() <= most_output;
-            if session.closing || !within_limit {
+            ran.commands += 1;
+            // What was said to this client meanwhile, by itself for example, stands between replies and never in them.
+            let is_whole = !session.record.outbox.has_mail() || session.record.outbox.drain(out);
+            ran.is_within_limit = is_whole && out.len() <= most_output;
+            if session.closing || session.pending.is_some() || !ran.is_within_limit {
                 break;
             }
             // Commands that may have taken their time: the next one gets a new reading.
@@ -344,18 +406,37 @@ impl Engine {
             }
         }
         let record = &session.record;
-        if let Some(command) = prepared.last().and_then(|last| last.command) {
-            let args = batch.args(prepared.len() - 1, bytes);
-            let sub = args.get(1).and_then(|name| command::find_subcommand(command, name));
+        if let Some(last) = ran.commands.checked_sub(1)
+            && let Some(command) = prepared[last].command
+        {
+            let sub = batch.args(last, bytes).get(1).and_then(|name| command::find_subcommand(command, name));
             record.set_last_command(sub.unwrap_or(command));
         }
         record.last_active.store(micros / 1000, Ordering::Relaxed);
-        let ran = std::mem::take(&mut session.ran);
-        session.record.commands.fetch_add(ran, Ordering::Relaxed);
-        self.stats.commands.fetch_add(ran, Ordering::Relaxed);
+        let counted = std::mem::take(&mut session.ran);
+        session.record.commands.fetch_add(counted, Ordering::Relaxed);
+        self.stats.commands.fetch_add(counted, Ordering::Relaxed);
         self.log.throttle();
         self.keyspace.throttle();
-        within_limit
+        ran
+    }
+
+    /// Whether CLIENT PAUSE keeps a command from running now.
+    fn is_paused(&self, session: &Session, command: Option<&'static Command>, args: Args<'_>) -> bool {
+        let Some(command) = command else { return self.pause.stops_all() };
+        if self.pause.stops_all() {
+            return true;
+        }
+        let changes = |command: &Command| command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE);
+        let command = args.get(1).and_then(|name| command::find_subcommand(command, name)).unwrap_or(command);
+        match &session.transaction {
+            // What is only queued changes nothing yet.
+            Some(transaction) if command.locks == Locks::Queue => {
+                transaction.queue.iter().any(|(queued, _)| changes(queued))
+            }
+            Some(_) => false,
+            None => changes(command),
+        }
     }
 
     /// Whether the replies of this session that are about to leave have to wait until the log is durable. After the log
@@ -375,9 +456,13 @@ impl Engine {
         CommandError::log_failed(&self.log.failure().unwrap_or_default())
     }
 
-    /// Runs one command that did not come in a batch.
+    /// Runs one command that did not come in a batch, unless a pause keeps it from running: then `session.is_paused`.
     pub(crate) fn execute_one(&self, session: &mut Session, args: Args<'_>, out: &mut Reply) {
         let prepared = self.prepare(args);
+        session.is_paused = self.pause.is_on() && self.is_paused(session, prepared.command, args);
+        if session.is_paused {
+            return;
+        }
         self.execute(session, prepared, args, self.clock.micros(), out);
         self.stats.commands.fetch_add(std::mem::take(&mut session.ran), Ordering::Relaxed);
     }
@@ -436,7 +521,7 @@ impl Engine {
                 let locked = self.lock(session, command, args, &mut hashes);
                 let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
                 ctx.run(command, args, out);
-                ctx.publish();
+                ctx.settle();
             }
             Err(error) => {
                 if let Some(transaction) = &mut session.transaction {
@@ -455,6 +540,9 @@ impl Engine {
             }
         }
         if session.reply_mode != ReplyMode::On {
+            if let Some(pending) = &mut session.pending {
+                pending.is_muted = true;
+            }
             mute(session, out, start);
         }
     }
@@ -555,7 +643,10 @@ impl Engine {
     #[inline]
     fn lock(&self, session: &Session, command: &Command, args: Args<'_>, hashes: &mut KeyHashes) -> Locked<'_> {
         if let (true, Some(hash)) = (command.single_key != 0, hashes.iter().next()) {
-            return self.keyspace.lock_one(self.keyspace.shard_of(hash));
+            let locked = self.keyspace.lock_one(self.keyspace.shard_of(hash));
+            if !locked.is_short() {
+                return locked;
+            }
         }
         let mut shards = ShardSet::none();
         match command.locks {
@@ -575,6 +666,11 @@ impl Engine {
             }
         }
         let mut locked = self.keyspace.lock(&shards);
+        if locked.is_short() {
+            // Somebody who waits here will need more than these shards to be served.
+            drop(locked);
+            locked = self.keyspace.lock(&ShardSet::All);
+        }
         if hashes.iter().len() > 1 {
             // As for a batch: the cache misses of several keys overlap.
             hashes.iter().for_each(|hash| locked.shard(hash).touch_bucket(session.db, hash));

@@ -33,6 +33,15 @@ texts! {
     OUT_OF_LONG_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     NOT_POSITIVE = "ERR value is out of range, must be positive";
     OUT_OF_I32 = "ERR value is out of range, value must between -2147483648 and 2147483647";
+    UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    TIMEOUT_NOT_FLOAT = "ERR timeout is not a float or out of range";
+    TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
+    TIMEOUT_NEGATIVE = "ERR timeout is negative";
+    TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range";
+    UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+    PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+    WAITAOF_WITHOUT_LOG = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+    OUT_OF_BIT_RANGE = "ERR value is out of range, value must between 0 and 1";
     NO_SUCH_KEY = "ERR no such key";
     OVERFLOW = "ERR increment or decrement would overflow";
     DECREMENT_OVERFLOW = "ERR decrement would overflow";
@@ -119,8 +128,6 @@ texts! {
     NEW_WITH_XREAD = "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.";
     DOLLAR_WITH_XREADGROUP = "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.";
     PLUS_WITH_XREADGROUP = "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.";
-    TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
-    TIMEOUT_NEGATIVE = "ERR timeout is negative";
     BUSY_KEY = "BUSYKEY Target key name already exists.";
     BAD_PAYLOAD = "ERR DUMP payload version or checksum are wrong";
     BAD_FORMAT = "ERR Bad data format";

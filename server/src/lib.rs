@@ -9,11 +9,14 @@ mod engine;
 mod error;
 mod journal;
 mod net;
+mod outbox;
+mod pause;
 mod persistence;
 mod registry;
 mod server;
 mod session;
 mod usage;
+mod waiting;
 
 pub use client::Client;
 pub use resplite_resp::value::Value;

@@ -240,7 +240,7 @@ async fn run_worker(
                 Err(error) => log::error!("cannot watch the Unix socket: {error}"),
             }
         }
-        tokio::spawn(expire_when_due(hub.engine.clone()));
+        tokio::spawn(act_when_due(hub.engine.clone()));
     }
     let worker = hub.workers[number].0.clone();
     let (engine, releaser) = (hub.engine.clone(), worker.clone());
@@ -269,19 +269,19 @@ async fn run_worker(
     // Connections that still have output get it sent on a best effort when the runtime drops them.
 }
 
-/// Sweeps expired keys exactly when the next one is due, and sleeps without a deadline while nothing expires.
-async fn expire_when_due(engine: Arc<Engine>) {
+/// Sweeps expired keys and ends waits exactly when the next one is due, and sleeps without a deadline while nothing is.
+async fn act_when_due(engine: Arc<Engine>) {
     let earlier = Arc::new(Notify::new());
     let bell = earlier.clone();
-    engine.keyspace.on_earlier_deadline(move || bell.notify_one());
+    engine.on_earlier_due(Arc::new(move || bell.notify_one()));
     loop {
-        let Some(next) = engine.keyspace.next_deadline() else {
+        let Some(next) = engine.next_due() else {
             earlier.notified().await;
             continue;
         };
         let now = engine.clock.millis();
         if next <= now {
-            engine.expire(now, SWEEP);
+            engine.run_due(now, SWEEP);
             tokio::task::yield_now().await;
             continue;
         }

@@ -1,9 +1,13 @@
 //! The list of connected clients and what others may see of or do to them; no sockets.
 
 use crate::command::Command;
+use crate::config::Settings;
+use crate::outbox::{Message, Outbox};
+use crate::waiting::Waiting;
 use atomic_waker::AtomicWaker;
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use resplite_resp::reply::{Protocol, Reply};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -48,6 +52,12 @@ pub(crate) struct ClientRecord {
     last_command: Mutex<Option<&'static Command>>,
     pub(crate) names: Mutex<Names>,
     killed: AtomicBool,
+    /// What others have to say to it.
+    pub(crate) outbox: Outbox,
+    /// Channels, patterns and shard channels that it is subscribed to.
+    pub(crate) subscriptions: [AtomicU32; 3],
+    /// What it waits for, if it does.
+    pub(crate) waiting: Mutex<Option<Arc<Waiting>>>,
     pub(crate) waker: AtomicWaker,
 }
 
@@ -79,6 +89,9 @@ impl ClientRecord {
             last_command: Mutex::new(None),
             names: Mutex::new(Names::default()),
             killed: AtomicBool::new(false),
+            outbox: Outbox::default(),
+            subscriptions: Default::default(),
+            waiting: Mutex::new(None),
             waker: AtomicWaker::new(),
         }
     }
@@ -98,6 +111,24 @@ impl ClientRecord {
     pub(crate) fn kill(&self) {
         self.killed.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    /// Adds a message to what waits for this client and wakes its connection; one that reads too slowly is dropped.
+    pub(crate) fn push<W: Fn(&mut Reply)>(&self, message: &Message<W>, settings: &Settings) {
+        let protocol = if self.protocol.load(Ordering::Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
+        let most = settings.client_output_buffer_limit[self.output_class()].hard;
+        self.outbox.push(message.bytes(protocol), self.output_len.load(Ordering::Relaxed), most);
+        self.waker.wake();
+    }
+
+    /// Whether it has subscribed to anything.
+    pub(crate) fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Which of the limits of `client-output-buffer-limit` holds for it: the first, or the third for subscribers.
+    pub(crate) fn output_class(&self) -> usize {
+        if self.is_subscriber() { 2 } else { 0 }
     }
 
     /// Whether the connection was told to end.
@@ -126,6 +157,11 @@ impl Registry {
 
     pub(crate) fn remove(&self, id: u64) {
         self.clients.remove(&id);
+    }
+
+    /// The client with this id.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<ClientRecord>> {
+        self.clients.get(&id).map(|client| client.clone())
     }
 
     /// All clients, by ascending id.

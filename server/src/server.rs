@@ -57,8 +57,8 @@ impl Server {
         Client::new(self.engine.clone())
     }
 
-    /// Moves a manual clock forward and removes everything whose time has come by then; when this returns, what was due
-    /// is done. Returns false, and does nothing, if the server runs on the real clock.
+    /// Moves a manual clock forward; when this returns, what was due by then has been done, in its order: keys have
+    /// expired, and those who waited have been told that their time is up. Returns false, and does nothing, if the server runs on the real clock.
     ///
     /// ```
     /// use std::time::Duration;
@@ -72,11 +72,22 @@ impl Server {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn advance(&self, by: Duration) -> bool {
-        if !self.engine.clock.advance(by) {
+        let engine = &self.engine;
+        if !engine.clock.is_manual() {
             return false;
         }
-        self.engine.expire(self.engine.clock.millis(), usize::MAX);
-        true
+        // From one due time to the next: what comes earlier is done earlier, and sees the time it was due at.
+        let mut left = by;
+        while let Some(due) = engine.next_due() {
+            let step = Duration::from_micros(due.saturating_mul(1000).saturating_sub(engine.clock.micros()));
+            if step > left {
+                break;
+            }
+            left -= step;
+            engine.clock.advance(step);
+            engine.run_due(engine.clock.millis(), usize::MAX);
+        }
+        engine.clock.advance(left)
     }
 
     /// Waits until the server is told to stop, by SHUTDOWN or by [`Server::stop_handle`], and has written its data out.

@@ -4,6 +4,7 @@ use crate::command::Command;
 use crate::config::Settings;
 use crate::journal::Journal;
 use crate::registry::ClientRecord;
+use crate::waiting::Pending;
 use resplite_resp::reply::Protocol;
 use resplite_resp::request::OwnedArgs;
 use resplite_storage::keyspace::ShardSet;
@@ -64,6 +65,10 @@ pub(crate) struct Session {
     pub(crate) has_logged: bool,
     /// This session runs what a log holds: nothing expires, nothing is refused, nothing is logged again.
     pub(crate) is_replay: bool,
+    /// The last command waits: nothing else runs until it is served, times out or is unblocked.
+    pub(crate) pending: Option<Pending>,
+    /// The next command waits for the end of CLIENT PAUSE.
+    pub(crate) is_paused: bool,
     /// The connection ends after the replies so far were sent.
     pub(crate) closing: bool,
 }
@@ -87,7 +92,15 @@ impl Session {
             log_position: 0,
             has_logged: false,
             is_replay: false,
+            pending: None,
+            is_paused: false,
             closing: false,
         }
+    }
+
+    /// Whether nothing may run for this session now.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.pending.is_some() || self.is_paused
     }
 }

@@ -230,43 +230,54 @@ impl Keyspace {
         }
     }
 
-    /// When [`Keyspace::expire_due`] has work again; `None` while nothing will expire.
+    /// When [`Keyspace::sweep`] has work again; `None` while nothing will expire.
     pub fn next_deadline(&self) -> Option<Millis> {
         let next = self.alarm.next.load(Ordering::Acquire);
         (next != Millis::MAX && self.active_expire.load(Ordering::Acquire)).then_some(next)
     }
 
-    /// Removes everything that is due, holding no shard for more than a few dozen keys at a time.
-    ///
-    /// `after` gets each shard while it is still locked, to look after [`Shard::take_expired`].
-    pub fn expire_due(&self, now: Millis, after: impl FnMut(&mut Shard)) {
-        self.expire_some(now, usize::MAX, after);
-    }
-
-    /// As [`Keyspace::expire_due`], but no more than `most` keys; what is left is due at once in
-    /// [`Keyspace::next_deadline`], so that a thread with other duties can see to them in between.
-    pub fn expire_some(&self, now: Millis, most: usize, mut after: impl FnMut(&mut Shard)) {
-        if !self.active_expire.load(Ordering::Acquire) {
-            return;
+    /// Begins to remove what is due, at most `most` keys; what is left is due at once in [`Keyspace::next_deadline`], so that
+    /// a thread with other duties can see to them in between.
+    pub fn sweep(&self, now: Millis, most: usize) -> Sweep {
+        let is_on = self.active_expire.load(Ordering::Acquire);
+        if is_on {
+            // From here on a new deadline rings again; what the sweep finds is added behind it.
+            self.alarm.next.store(Millis::MAX, Ordering::Release);
         }
-        // From here on a new deadline rings again; what the walk finds is added behind it.
-        self.alarm.next.store(Millis::MAX, Ordering::Release);
-        let mut left = most;
-        for slot in &self.slots {
-            loop {
-                let mut shard = slot.0.lock();
-                let asked = left.min(SWEEP);
-                let gone = shard.expire_due(now, asked);
-                after(&mut shard);
-                left -= gone;
-                if gone < asked || left == 0 {
+        Sweep { now, left: most, shard: if is_on { 0 } else { self.slots.len() } }
+    }
+}
+
+/// Removal of expired keys, a few dozen for each lock of a shard.
+pub struct Sweep {
+    now: Millis,
+    left: usize,
+    shard: usize,
+}
+
+impl Sweep {
+    /// Goes on until something was removed; returns the shard where, still locked, for [`Shard::take_expired`] and those who
+    /// waited. `None` at the end.
+    pub fn next<'k>(&mut self, keyspace: &'k Keyspace) -> Option<Locked<'k>> {
+        while self.shard < keyspace.slots.len() {
+            let mut locked = keyspace.lock_one(self.shard);
+            let asked = self.left.min(SWEEP);
+            let mut gone = 0;
+            if let Some(shard) = locked.only() {
+                gone = shard.expire_due(self.now, asked);
+                self.left -= gone;
+                if gone < asked || self.left == 0 {
                     if let Some(next) = shard.next_deadline() {
-                        self.alarm.next.fetch_min(next, Ordering::AcqRel);
+                        keyspace.alarm.next.fetch_min(next, Ordering::AcqRel);
                     }
-                    break;
+                    self.shard += 1;
                 }
             }
+            if gone > 0 {
+                return Some(locked);
+            }
         }
+        None
     }
 }
 
@@ -321,6 +332,29 @@ impl<'a> Locked<'a> {
             [(_, guard)] => Some(guard),
             _ => None,
         }
+    }
+
+    /// Whether the shard of a hash is locked.
+    pub fn holds(&self, hash: u64) -> bool {
+        let shard = self.keyspace.shard_of(hash);
+        self.guards.binary_search_by_key(&(shard as u16), |guard| guard.0).is_ok()
+    }
+
+    /// Whether [`Locked::take_ready`] has something.
+    #[inline]
+    pub fn has_ready(&self) -> bool {
+        self.guards.iter().any(|(_, guard)| guard.has_ready())
+    }
+
+    /// A key that has changed and that somebody waits for, and its database.
+    pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
+        self.guards.iter_mut().find_map(|(_, guard)| guard.take_ready())
+    }
+
+    /// Whether somebody waits here who cannot be served with these shards alone.
+    #[inline]
+    pub fn is_short(&self) -> bool {
+        self.guards.iter().any(|(_, guard)| guard.has_far_waiters()) && !self.is_all()
     }
 
     /// Changes of keys in the locked shards since the start.
@@ -409,14 +443,18 @@ mod tests {
         set(&keyspace, "stays", Expiry::Never);
         assert_eq!((keyspace.next_deadline(), rings.load(Ordering::Relaxed)), (Some(100), 1));
         assert!(exists(&keyspace, "key50", 149) && !exists(&keyspace, "key50", 150));
-        keyspace.expire_some(249, 100, |_| {});
+        let sweep = |now, most| {
+            let mut sweep = keyspace.sweep(now, most);
+            while sweep.next(&keyspace).is_some() {}
+        };
+        sweep(249, 100);
         assert!(keyspace.next_deadline().is_some_and(|next| next <= 249), "what is left is due at once");
-        keyspace.expire_due(249, |_| {});
+        sweep(249, usize::MAX);
         let mut locked = keyspace.lock(&ShardSet::All);
         assert_eq!(locked.len(0), 51);
         drop(locked);
         assert_eq!((keyspace.next_deadline(), keyspace.stats().expired), (Some(250), 150));
-        keyspace.expire_due(1000, |_| {});
+        sweep(1000, usize::MAX);
         assert_eq!((keyspace.next_deadline(), keyspace.lock(&ShardSet::All).len(0)), (None, 1));
     }
 

@@ -16,3 +16,4 @@ pub mod snapshot;
 pub mod table;
 pub mod tree;
 pub mod types;
+pub mod waiting;

@@ -9,6 +9,7 @@ use crate::entry::{Collection, Entry, Text, Value};
 use crate::keyspace::{Alarm, Hasher};
 use crate::snapshot::{Large, Output, Progress, Step};
 use crate::table::Table;
+use crate::waiting::{Hope, Waiter, Waiting};
 use bytes::Bytes;
 use fastrand::Rng;
 use std::collections::HashMap;
@@ -110,6 +111,7 @@ pub struct Db {
     table: Table<Entry>,
     deadlines: Deadlines,
     watchers: HashMap<Box<[u8]>, Vec<Arc<Watcher>>>,
+    waiting: Waiting,
     /// The database's number when the snapshot on its way was begun.
     number: usize,
     /// Where the snapshot's walk is; `None` when it has been everywhere.
@@ -192,6 +194,18 @@ pub struct Shard {
     dbs: Vec<Db>,
     bytes: usize,
     watched: usize,
+    /// Keys that somebody waits for.
+    awaited: usize,
+    /// Waiters who need more shards than this one to be served.
+    far_waiters: usize,
+    /// Keys that have changed and that somebody waits for, with their databases.
+    ready: Vec<(usize, Box<[u8]>)>,
+    /// Whether `touched` is kept.
+    tracks: bool,
+    /// Keys that have changed since somebody last asked.
+    touched: Vec<Box<[u8]>>,
+    /// Whether anybody wants to hear of changes.
+    has_audience: bool,
     stats: ShardStats,
     hasher: Hasher,
     alarm: Arc<Alarm>,
@@ -212,6 +226,12 @@ impl Shard {
             dbs,
             bytes: 0,
             watched: 0,
+            awaited: 0,
+            far_waiters: 0,
+            ready: Vec::new(),
+            tracks: false,
+            touched: Vec::new(),
+            has_audience: false,
             stats: ShardStats::default(),
             hasher,
             alarm,
@@ -304,7 +324,7 @@ impl Shard {
         if due {
             self.stats.expired += 1;
             self.take(at);
-            self.tell_watchers(at);
+            self.tell(at);
             if self.keeps_expired {
                 self.expired.push((at.db, at.key.into()));
             }
@@ -537,8 +557,13 @@ impl Shard {
     /// Takes all keys of a database away; the caller drops them, outside of the lock if it likes. Watchers hear of it.
     pub fn clear(&mut self, db: usize) -> Db {
         let watchers = std::mem::take(&mut self.dbs[db].watchers);
+        let waiting = std::mem::take(&mut self.dbs[db].waiting);
         let old = std::mem::take(&mut self.dbs[db]);
         self.dbs[db].number = usize::MAX;
+        self.dbs[db].waiting = waiting;
+        if self.awaited != 0 {
+            self.note_awaited(db, |_, key, hash| old.table.find(hash, |entry| entry.key() == key).is_some());
+        }
         for (key, watching) in &watchers {
             if old.table.find(self.hasher.hash(key), |entry| entry.key() == &**key).is_some() {
                 watching.iter().for_each(|watcher| watcher.mark());
@@ -571,9 +596,16 @@ impl Shard {
                 }
             }
         }
-        // Watchers stay with the database's number, the keys move.
-        self.dbs[one] = Db { watchers: left.watchers, ..right };
-        self.dbs[other] = Db { watchers: right.watchers, ..left };
+        // Watchers and waiters stay with the database's number, the keys move.
+        let (left_waiting, right_waiting) = (left.waiting, right.waiting);
+        self.dbs[one] = Db { watchers: left.watchers, waiting: left_waiting, ..right };
+        self.dbs[other] = Db { watchers: right.watchers, waiting: right_waiting, ..left };
+        if self.awaited != 0 {
+            for (db, from) in [(one, other), (other, one)] {
+                // What was here is there now.
+                self.note_awaited(db, |shard, key, hash| shard.look(KeyRef { db: from, hash, key }).is_some());
+            }
+        }
     }
 
     /// Tells `watcher` of every change of this key from now on.
@@ -581,6 +613,7 @@ impl Shard {
         self.purge(at, now);
         self.dbs[at.db].watchers.entry(at.key.into()).or_default().push(watcher);
         self.watched += 1;
+        self.has_audience = true;
     }
 
     /// Whether [`Shard::watch`] has been called for this key and watcher.
@@ -598,6 +631,7 @@ impl Shard {
         if watching.is_empty() {
             self.dbs[at.db].watchers.remove(at.key);
         }
+        self.count_audience();
     }
 
     /// Number of watched keys, counted once per watcher.
@@ -608,15 +642,131 @@ impl Shard {
     #[inline]
     fn mark(&mut self, at: KeyRef<'_>) {
         self.stats.dirty += 1;
-        self.tell_watchers(at);
+        self.tell(at);
     }
 
     #[inline]
-    fn tell_watchers(&self, at: KeyRef<'_>) {
+    fn tell(&mut self, at: KeyRef<'_>) {
+        if self.has_audience {
+            self.tell_audience(at);
+        }
+    }
+
+    #[cold]
+    fn tell_audience(&mut self, at: KeyRef<'_>) {
         if self.watched != 0
             && let Some(watching) = self.dbs[at.db].watchers.get(at.key)
         {
             watching.iter().for_each(|watcher| watcher.mark());
+        }
+        if self.awaited != 0 && self.dbs[at.db].waiting.note_change(at.key) {
+            self.ready.push((at.db, at.key.into()));
+        }
+        if self.tracks && self.touched.last().is_none_or(|last| **last != *at.key) {
+            self.touched.push(at.key.into());
+        }
+    }
+
+    /// Puts a waiter at the end of the line before a key. `is_far` if he needs other shards as well to be served.
+    pub fn wait(&mut self, at: KeyRef<'_>, hope: &Hope, waiter: Arc<dyn Waiter>, is_far: bool) {
+        self.far_waiters += usize::from(is_far);
+        self.change_waiting(at.db, |waiting| waiting.add(at.key, hope, waiter));
+    }
+
+    /// Takes a waiter out of the line before a key; called once for each [`Shard::wait`] with the same `is_far`, unless he
+    /// is near and has been served here.
+    pub fn stop_waiting(&mut self, at: KeyRef<'_>, hope: &Hope, waiter: &Arc<dyn Waiter>, is_far: bool) {
+        self.far_waiters -= usize::from(is_far);
+        self.change_waiting(at.db, |waiting| waiting.remove(at.key, hope, waiter));
+    }
+
+    /// The first in a line before a key.
+    pub fn first_waiter(&mut self, db: usize, key: &[u8], hope: &Hope) -> Option<Arc<dyn Waiter>> {
+        self.change_waiting(db, |waiting| waiting.first(key, hope))
+    }
+
+    /// Drops those who wait no more from a line.
+    pub fn prune_waiters(&mut self, db: usize, key: &[u8], hope: &Hope) {
+        self.change_waiting(db, |waiting| waiting.prune(key, hope));
+    }
+
+    fn change_waiting<R>(&mut self, db: usize, change: impl FnOnce(&mut Waiting) -> R) -> R {
+        let waiting = &mut self.dbs[db].waiting;
+        let before = waiting.len();
+        let result = change(waiting);
+        self.awaited = self.awaited + waiting.len() - before;
+        self.count_audience();
+        result
+    }
+
+    /// Those who wait for keys of a database.
+    pub fn waiting(&self, db: usize) -> &Waiting {
+        &self.dbs[db].waiting
+    }
+
+    /// Number of keys that somebody waits for.
+    pub fn awaited(&self) -> usize {
+        self.awaited
+    }
+
+    /// Number of keys for whose end somebody waits as well: those who read for a consumer group.
+    pub fn awaited_by_groups(&self) -> usize {
+        self.dbs.iter().map(|db| db.waiting.by_groups()).sum()
+    }
+
+    /// Whether somebody waits here who needs more shards than this one to be served.
+    #[inline]
+    pub fn has_far_waiters(&self) -> bool {
+        self.far_waiters != 0
+    }
+
+    /// Whether [`Shard::take_ready`] has something.
+    #[inline]
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The key that changed first among those that somebody waits for, and its database.
+    pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let (db, key) = self.ready.remove(0);
+        self.dbs[db].waiting.forget_change(&key);
+        Some((db, key))
+    }
+
+    /// Has changed keys kept for [`Shard::take_touched`], or no longer.
+    pub fn track(&mut self, tracks: bool) {
+        self.tracks = tracks;
+        self.touched.clear();
+        self.count_audience();
+    }
+
+    /// Whether [`Shard::take_touched`] has something.
+    #[inline]
+    pub fn has_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// The keys that have changed since the last call, in any database, those of [`Shard::clear`] not among them.
+    pub fn take_touched(&mut self) -> impl Iterator<Item = Box<[u8]>> {
+        self.touched.drain(..)
+    }
+
+    fn count_audience(&mut self) {
+        self.has_audience = self.watched != 0 || self.awaited != 0 || self.tracks;
+    }
+
+    /// Notes the keys of a database that somebody waits for and that are there, or were there.
+    fn note_awaited(&mut self, db: usize, was: impl Fn(&Self, &[u8], u64) -> bool) {
+        let awaited: Vec<Box<[u8]>> = self.dbs[db].waiting.keys().map(Into::into).collect();
+        for key in awaited {
+            let hash = self.hasher.hash(&key);
+            let is_here = self.look(KeyRef { db, hash, key: &key }).is_some();
+            if (is_here || was(self, &key, hash)) && self.dbs[db].waiting.note_change(&key) {
+                self.ready.push((db, key));
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! CLIENT: the connections, seen, named and ended by clients.
 
 use super::connection::{NAME_RULE, client_name};
-use super::is;
+use super::{int, is, timeout_millis};
 use crate::command::{Command, Flags, Group, Handler};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -60,6 +60,12 @@ const CLIENT: Command = Command::container(
             .since("7.2.0")
             .doc("Lets the connection's reads leave the keys' times of use alone.")
             .syntax("<ON | OFF>"),
+        subcommand("client|pause", pause)
+            .arity(-3)
+            .flag(Flags::ADMIN)
+            .since("3.0.0")
+            .doc("Keeps commands, or only those that write, from running for some milliseconds.")
+            .syntax("timeout [WRITE | ALL]"),
         subcommand("client|reply", reply)
             .arity(3)
             .since("3.2.0")
@@ -75,6 +81,17 @@ const CLIENT: Command = Command::container(
             .since("2.6.9")
             .doc("Names the connection.")
             .syntax("connection-name"),
+        subcommand("client|unblock", unblock)
+            .arity(-3)
+            .flag(Flags::ADMIN)
+            .since("5.0.0")
+            .doc("Ends another connection's waiting.")
+            .syntax("client-id [TIMEOUT | ERROR]"),
+        subcommand("client|unpause", unpause)
+            .arity(2)
+            .flag(Flags::ADMIN)
+            .since("6.2.0")
+            .doc("Ends what CLIENT PAUSE began."),
     ],
 )
 .since("2.4.0")
@@ -160,6 +177,47 @@ fn info(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut line = String::new();
     describe(ctx, &ctx.session.record, &mut line);
     out.verbatim(b"txt", line.as_bytes());
+    Ok(())
+}
+
+fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    if args.len() > 4 {
+        return Err(CommandError::unknown_subcommand("client", &args[1]));
+    }
+    let with_error = match args.get(3) {
+        None => false,
+        Some(word) if is(word, "timeout") => false,
+        Some(word) if is(word, "error") => true,
+        Some(_) => return Err(CommandError::UNBLOCK_REASON),
+    };
+    let id = int(&args[2])?;
+    let client = u64::try_from(id).ok().and_then(|id| ctx.engine.registry.find(id));
+    let waiting = client.and_then(|client| client.waiting.lock().clone());
+    out.int(i64::from(waiting.is_some_and(|waiting| waiting.unblock(with_error))));
+    Ok(())
+}
+
+fn pause(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    if args.len() > 4 {
+        return Err(CommandError::unknown_subcommand("client", &args[1]));
+    }
+    let all = match args.get(3) {
+        None => true,
+        Some(word) if is(word, "all") => true,
+        Some(word) if is(word, "write") => false,
+        Some(_) => return Err(CommandError::PAUSE_MODE),
+    };
+    let end = timeout_millis(ctx, &args[2])?.unwrap_or(ctx.now());
+    ctx.engine.pause.begin(end, all);
+    ctx.engine.ring();
+    out.ok();
+    Ok(())
+}
+
+fn unpause(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    ctx.engine.pause.stop();
+    ctx.engine.ring();
+    out.ok();
     Ok(())
 }
 
@@ -313,6 +371,7 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
     let queued = client.queued.load(Ordering::Relaxed);
     let mut flags = String::new();
     for (set, flag) in [
+        (client.waiting.lock().is_some(), 'b'),
         (queued >= 0, 'x'),
         (client.is_unix, 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),

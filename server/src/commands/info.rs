@@ -142,15 +142,17 @@ fn clients(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("client_recent_max_input_buffer", input.unwrap_or(0));
     let output = most(|client| client.output_len.load(Ordering::Relaxed));
     lines.add("client_recent_max_output_buffer", output.unwrap_or(0));
-    lines.add("blocked_clients", 0);
+    lines.add("blocked_clients", ctx.engine.waiting_room.len() + ctx.engine.pause.waiting());
     lines.add("tracking_clients", 0);
     lines.add("pubsub_clients", 0);
     lines.add("watching_clients", clients.iter().filter(|client| watching(client) > 0).count());
-    lines.add("clients_in_timeout_table", 0);
+    lines.add("clients_in_timeout_table", ctx.engine.waiting_room.with_deadline());
     let watched: usize = ctx.locked().shards().map(|shard| shard.watched()).sum();
     lines.add("total_watched_keys", watched);
-    lines.add("total_blocking_keys", 0);
-    lines.add("total_blocking_keys_on_nokey", 0);
+    let awaited: usize = ctx.locked().shards().map(|shard| shard.awaited()).sum();
+    lines.add("total_blocking_keys", awaited);
+    let by_groups: usize = ctx.locked().shards().map(|shard| shard.awaited_by_groups()).sum();
+    lines.add("total_blocking_keys_on_nokey", by_groups);
 }
 
 fn memory(ctx: &mut Ctx<'_>, lines: &mut Lines) {

@@ -1,5 +1,7 @@
 //! The list family: elements in order, added and taken at both ends.
 
+pub(crate) mod blocking;
+
 use super::{counted_keys, int, is, positive, range, write_item};
 use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;

@@ -1,5 +1,7 @@
 //! The sorted-set family: members in the order of their scores.
 
+pub(crate) mod blocking;
+
 use super::keys::{ScanOptions, to_scan};
 use super::list::pop_count;
 use super::{Bound, Pick, bounded, counted_keys, float, int, intersection_limit, is, positive, write_item};
@@ -639,31 +641,40 @@ const ZMPOP: Command = write("zmpop", zmpop)
 
 fn zmpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (keys, at) = counted_keys(args, 1)?;
-    let greatest = match args.get(at) {
-        Some(word) if is(word, "min") => false,
-        Some(word) if is(word, "max") => true,
-        _ => return Err(CommandError::SYNTAX),
-    };
+    let greatest = is_max(args.get(at))?;
     let count = pop_count(args, at + 1)?;
     for key in keys.iter() {
-        if ctx.read::<SortedSet>(key)?.is_none() {
-            continue;
+        if ctx.read::<SortedSet>(key)?.is_some() {
+            return pop_pairs(ctx, key, count, greatest, out);
         }
-        out.array(2);
-        out.bulk(key);
-        ctx.update(key, |set: &mut SortedSet| {
-            let len = count.min(set.len());
-            out.array(len);
-            take(set, len, greatest, |member, score| {
-                out.array(2);
-                write_item(out, member);
-                out.double(score);
-            });
-            Edit::changed(())
-        })?;
-        return Ok(());
     }
     out.nil_array();
+    Ok(())
+}
+
+/// The end of a sorted set that a word names; whether it is that of the greatest scores.
+fn is_max(word: Option<&[u8]>) -> CmdResult<bool> {
+    match word {
+        Some(word) if is(word, "min") => Ok(false),
+        Some(word) if is(word, "max") => Ok(true),
+        _ => Err(CommandError::SYNTAX),
+    }
+}
+
+/// Removes up to `count` members of an existing set and writes its key and them.
+fn pop_pairs(ctx: &mut Ctx<'_>, key: &[u8], count: usize, greatest: bool, out: &mut Reply) -> CmdResult {
+    out.array(2);
+    out.bulk(key);
+    ctx.update(key, |set: &mut SortedSet| {
+        let len = count.min(set.len());
+        out.array(len);
+        take(set, len, greatest, |member, score| {
+            out.array(2);
+            write_item(out, member);
+            out.double(score);
+        });
+        Edit::changed(())
+    })?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! One connection: reads a batch, has the engine run it, writes the replies; nothing of commands or keys.
 
 use super::{Worker, descriptor, keep_alive};
+use crate::config::OutputLimit;
 use crate::engine::{BatchScratch, Engine};
 use crate::registry::ClientRecord;
 use crate::session::Session;
@@ -135,8 +136,10 @@ pub(crate) struct Connection {
     stream: Stream,
     session: Session,
     decoder: Decoder,
-    /// The beginning of a request whose end has not arrived.
+    /// The beginning of a request whose end has not arrived, or what came behind a command that waits.
     pending: Vec<u8>,
+    /// What is pending is to be run before anything more is read.
+    has_backlog: bool,
     /// Replies that the socket has not taken yet.
     unsent: Reply,
     /// Replies that may leave only when the log is durable up to this position.
@@ -160,6 +163,7 @@ impl Connection {
             session,
             decoder: Decoder::new(),
             pending: Vec::new(),
+            has_backlog: false,
             unsent: Reply::new(Protocol::Resp2),
             held: None,
             over_soft_limit: None,
@@ -174,6 +178,10 @@ impl Connection {
                 // What a client was told before it was killed still reaches it, if the socket takes it at once.
                 let _ = self.poll_flush(cx);
                 return Poll::Ready(End::Done);
+            }
+            // Replies that wait for the log come first: what others have to say came behind them.
+            if self.held.is_none() && !self.session.record.outbox.drain(&mut self.unsent) {
+                return Poll::Ready(End::OutputLimit);
             }
             if !self.unsent.is_empty() {
                 match self.poll_flush(cx) {
@@ -203,10 +211,48 @@ impl Connection {
             if self.session.closing {
                 return if self.unsent.is_empty() { Poll::Ready(End::Done) } else { Poll::Pending };
             }
-            if let Err(end) = ready!(self.poll_batch(cx)) {
+            let step = if self.session.is_waiting() { self.poll_wait(cx) } else { self.poll_batch(cx) };
+            if let Err(end) = ready!(step) {
                 return Poll::Ready(end);
             }
         }
+    }
+
+    /// Sees whether a command that waits is done with that; what it answers waits to be sent then.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let mut reply = Reply::new(self.session.protocol);
+        let is_over = match &self.session.pending {
+            Some(pending) => {
+                if let Some(position) = pending.log_position() {
+                    self.worker.hold(position, cx.waker());
+                }
+                self.engine.poll_wait(&mut self.session, &mut reply)
+            }
+            None => !self.engine.pause.wait(&self.session.record),
+        };
+        if is_over {
+            self.session.is_paused = false;
+            self.has_backlog = !self.pending.is_empty();
+            if self.engine.must_wait(&mut self.session) {
+                self.held = Some((self.session.log_position, reply));
+            } else {
+                self.unsent.append(reply);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        // Nothing is run meanwhile, but a peer that goes is noticed.
+        let worker = self.worker.clone();
+        let input = &mut worker.scratch.lock().input;
+        let mut buffer = ReadBuf::new(input);
+        if let Err(error) = ready!(self.stream.poll_read(cx, &mut buffer)) {
+            return Poll::Ready(Err(End::Failed(error)));
+        }
+        if buffer.filled().is_empty() {
+            return Poll::Ready(Err(End::Done));
+        }
+        self.pending.extend_from_slice(buffer.filled());
+        self.count_read(buffer.filled().len());
+        Poll::Ready(if self.is_over_query_limit() { Err(End::QueryLimit) } else { Ok(()) })
     }
 
     /// One read and what it brings.
@@ -232,21 +278,23 @@ impl Connection {
             };
             self.pending.extend_from_slice(&input[consumed..read]);
         } else {
-            // A large argument is read straight to where it will be decoded, in steps that what has come justifies.
-            let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_AHEAD.max(self.pending.len()));
-            self.pending.reserve(wanted);
-            let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
-            let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
-                Ok(()) => buffer.filled().len(),
-                Err(error) => return Poll::Ready(Err(End::Failed(error))),
-            };
-            if read == 0 {
-                return Poll::Ready(Err(End::Done));
+            if !std::mem::take(&mut self.has_backlog) {
+                // A large argument is read straight to where it will be decoded, in steps that what has come justifies.
+                let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_AHEAD.max(self.pending.len()));
+                self.pending.reserve(wanted);
+                let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
+                let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
+                    Ok(()) => buffer.filled().len(),
+                    Err(error) => return Poll::Ready(Err(End::Failed(error))),
+                };
+                if read == 0 {
+                    return Poll::Ready(Err(End::Done));
+                }
+                let filled = self.pending.len() + read;
+                // SAFETY: the read has initialised this many bytes of the spare capacity.
+                unsafe { self.pending.set_len(filled) };
+                self.count_read(read);
             }
-            let filled = self.pending.len() + read;
-            // SAFETY: the read has initialised this many bytes of the spare capacity.
-            unsafe { self.pending.set_len(filled) };
-            self.count_read(read);
             let pending = std::mem::take(&mut self.pending);
             let ran = self.run(&pending, batch, engine, reply);
             self.pending = pending;
@@ -291,10 +339,22 @@ impl Connection {
             let decoded = self.decoder.decode(&input[consumed..], &limits, most, batch);
             let most_output = self.most_output();
             let bytes = &input[consumed..];
-            if !self.engine.execute_batch(&mut self.session, batch, bytes, engine, reply, most_output) {
+            let ran = self.engine.execute_batch(&mut self.session, batch, bytes, engine, reply, most_output);
+            if !ran.is_within_limit {
                 return Err(End::OutputLimit);
             }
+            if self.session.is_waiting() && ran.commands < batch.len() {
+                // What is behind the command that waits is decoded once more when it runs: that is rare, and noting where
+                // each request ends would cost every batch.
+                self.decoder = Decoder::new();
+                batch.clear();
+                consumed += self.decoder.decode(bytes, &limits, ran.commands, batch).consumed;
+                return Ok(consumed);
+            }
             consumed += decoded.consumed;
+            if self.session.is_waiting() {
+                return Ok(consumed);
+            }
             if self.session.closing {
                 return Ok(input.len());
             }
@@ -365,10 +425,14 @@ impl Connection {
         (self.pending.len() + queued) as u64 > self.session.settings.client_query_buffer_limit
     }
 
+    fn output_limit(&self) -> OutputLimit {
+        self.session.settings.client_output_buffer_limit[self.session.record.output_class()]
+    }
+
     /// What the replies of one batch may come to. They wait until the batch is done, as there is nobody to write them in
     /// between, so without this a pipeline of large replies would be held in memory whatever the limit says.
     fn most_output(&self) -> usize {
-        match self.session.settings.client_output_buffer_limit[0].hard {
+        match self.output_limit().hard {
             0 => usize::MAX,
             hard => usize::try_from(hard).unwrap_or(usize::MAX).saturating_sub(self.unsent.len()).max(SMALL_OUTPUT),
         }
@@ -376,7 +440,7 @@ impl Connection {
 
     /// Whether more output waits for this client than its class allows.
     fn is_over_output_limit(&mut self) -> bool {
-        let limit = self.session.settings.client_output_buffer_limit[0];
+        let limit = self.output_limit();
         let waiting = self.unsent.len() as u64;
         if limit.hard != 0 && waiting > limit.hard {
             return true;
@@ -395,8 +459,11 @@ impl Connection {
         loop {
             let settings = &self.session.settings;
             let last_active = self.session.record.last_active.load(Ordering::Relaxed);
-            let idle = settings.idle_timeout().map(|timeout| (after(last_active, timeout), End::Done));
-            let patience = Duration::from_secs(settings.client_output_buffer_limit[0].soft_seconds);
+            // Who waits, or listens, is not idle.
+            let is_patient = self.session.is_waiting() || self.session.record.is_subscriber();
+            let idle =
+                settings.idle_timeout().filter(|_| !is_patient).map(|timeout| (after(last_active, timeout), End::Done));
+            let patience = Duration::from_secs(self.output_limit().soft_seconds);
             let full = self.over_soft_limit.map(|since| (after(since, patience), End::OutputLimit));
             let Some((at, end)) = idle.into_iter().chain(full).min_by_key(|(at, _)| *at) else {
                 self.timer = None;

@@ -4,14 +4,16 @@ use super::groups::{Effects, edit_group, idle};
 use super::ids::strict_id;
 use super::{reads, write_entries, write_entry, write_fields, writes};
 use crate::command::{Command, Flags, KeySpec, usage};
-use crate::commands::{int, is};
+use crate::commands::{Awaited, int, is, timeout_millis, wait_for};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use resplite_resp::number::parse_i64;
 use resplite_resp::reply::Reply;
-use resplite_resp::request::Args;
+use resplite_resp::request::{Args, OwnedArgs};
+use resplite_storage::clock::Millis;
 use resplite_storage::shard::Edit;
 use resplite_storage::types::stream::{ConsumerId, Entries, Group, Id, Pending, Stream};
+use resplite_storage::waiting::Hope;
 
 pub(super) const XREAD: Command = reads("xread", xread)
     .arity(-4)
@@ -34,34 +36,49 @@ pub(super) const XREADGROUP: Command = writes("xreadgroup", xreadgroup)
 struct Options<'a> {
     /// 0 means all.
     count: usize,
-    /// For how many milliseconds to wait; 0 is for ever.
-    block: Option<u64>,
+    /// Whether to wait if there is nothing, and until when.
+    waits: bool,
+    deadline: Option<Millis>,
     /// The group and the consumer.
     group: Option<(&'a [u8], &'a [u8])>,
     no_ack: bool,
     /// How long deliveries must have been idle to be claimed.
     claim: Option<i64>,
+    /// Where the keys begin among the arguments.
+    start: usize,
     keys: Args<'a>,
     ids: Args<'a>,
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: Args<'a>, is_group: bool, name: &str) -> CmdResult<Self> {
+    fn parse(ctx: &Ctx<'_>, args: Args<'a>, is_group: bool) -> CmdResult<Self> {
         let nothing = args.from(args.len());
-        let mut options =
-            Options { count: 0, block: None, group: None, no_ack: false, claim: None, keys: nothing, ids: nothing };
+        let mut options = Options {
+            count: 0,
+            waits: false,
+            deadline: None,
+            group: None,
+            no_ack: false,
+            claim: None,
+            start: 0,
+            keys: nothing,
+            ids: nothing,
+        };
         let mut at = 1;
         while let Some(word) = args.get(at) {
             match (word, args.get(at + 1), args.get(at + 2)) {
-                (word, Some(value), _) if is(word, "block") => options.block = Some(timeout(value)?),
+                (word, Some(value), _) if is(word, "block") => {
+                    (options.waits, options.deadline) = (true, timeout_millis(ctx, value)?);
+                }
                 (word, Some(value), _) if is(word, "count") => {
                     options.count = usize::try_from(int(value)?).unwrap_or(0);
                 }
                 (word, Some(_), _) if is(word, "streams") => {
                     let rest = args.from(at + 1);
                     if !rest.len().is_multiple_of(2) {
-                        return Err(CommandError::unbalanced(name, if is_group { '>' } else { '$' }));
+                        return Err(CommandError::unbalanced(ctx.command.name, if is_group { '>' } else { '$' }));
                     }
+                    options.start = at + 1;
                     (options.keys, options.ids) = (rest.slice(0..rest.len() / 2), rest.from(rest.len() / 2));
                     break;
                 }
@@ -106,17 +123,11 @@ impl<'a> Options<'a> {
     }
 }
 
-/// Milliseconds to wait.
-fn timeout(arg: &[u8]) -> CmdResult<u64> {
-    let timeout = parse_i64(arg).ok_or(CommandError::TIMEOUT_NOT_INTEGER)?;
-    u64::try_from(timeout).map_err(|_| CommandError::TIMEOUT_NEGATIVE)
-}
-
 fn xread(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let options = Options::parse(args, false, ctx.command.name)?;
+    let options = Options::parse(ctx, args, false)?;
     let mut ids = Vec::with_capacity(options.ids.len());
     for (key, id) in options.keys.iter().zip(options.ids.iter()) {
-        let entries = ctx.read::<Stream>(key)?.map(Stream::entries);
+        let entries = look(ctx, key)?.map(Stream::entries);
         ids.push(match id {
             b"$" => entries.map_or(Id::MIN, Entries::last_id),
             b"+" => entries.map_or(Id::MIN, before_last),
@@ -126,7 +137,7 @@ fn xread(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     }
     let mut streams = Streams::new(out);
     for (key, id) in options.keys.iter().zip(&ids) {
-        let Some(stream) = ctx.read::<Stream>(key)? else { continue };
+        let Some(stream) = look(ctx, key)? else { continue };
         let entries = stream.entries();
         let Some(from) = id.next().filter(|_| entries.last_entry_id().is_some_and(|last| last > *id)) else {
             continue;
@@ -134,8 +145,36 @@ fn xread(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         streams.begin(out, key);
         write_entries(out, entries.range(from..=Id::MAX).take(options.most()));
     }
-    streams.end(out);
+    if !streams.end(out) {
+        // What `$` and `+` mean is settled now, not when there is something.
+        let mut later = OwnedArgs::new();
+        args.slice(0..options.start + options.keys.len()).iter().for_each(|arg| later.push(arg));
+        ids.iter().for_each(|id| later.push(id.to_string().as_bytes()));
+        wait_or_nothing(ctx, &options, Hope::Entries, later.as_args(), out);
+    }
     Ok(())
+}
+
+/// A stream as far as it is there to be seen. A key that gets another type while somebody waits for entries is no reason
+/// to end the wait.
+fn look<'c>(ctx: &'c mut Ctx<'_>, key: &[u8]) -> CmdResult<Option<&'c Stream>> {
+    if !ctx.can_see(key) {
+        return Ok(None);
+    }
+    if ctx.attempt.is_some() && ctx.check_type::<Stream>(key).is_err() {
+        return Ok(None);
+    }
+    ctx.read::<Stream>(key)
+}
+
+/// Has the client wait if it wants to and may, or tells it that there is nothing.
+fn wait_or_nothing(ctx: &mut Ctx<'_>, options: &Options<'_>, hope: Hope, args: Args<'_>, out: &mut Reply) {
+    if !options.waits {
+        return out.nil_array();
+    }
+    let keys = options.start..options.start + options.keys.len();
+    let awaited = Awaited { keys, target: None, hope, deadline: options.deadline };
+    wait_for(ctx, args, awaited, Reply::nil_array, out);
 }
 
 /// The id that only the last entry lies behind.
@@ -153,11 +192,11 @@ enum From {
 }
 
 fn xreadgroup(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let options = Options::parse(args, true, ctx.command.name)?;
+    let options = Options::parse(ctx, args, true)?;
     let Some((group, consumer)) = options.group else { return Err(CommandError::MISSING_GROUP) };
     let mut places = Vec::with_capacity(options.ids.len());
     for (key, id) in options.keys.iter().zip(options.ids.iter()) {
-        if ctx.read::<Stream>(key)?.is_none_or(|stream| stream.group(group).is_none()) {
+        if ctx.can_see(key) && ctx.read::<Stream>(key)?.is_none_or(|stream| stream.group(group).is_none()) {
             return Err(CommandError::no_group(key, group, " in XREADGROUP with GROUP option"));
         }
         places.push(match id {
@@ -173,6 +212,9 @@ fn xreadgroup(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     }
     let (now, mut streams, mut logged) = (ctx.now(), Streams::new(out), Vec::new());
     for (key, place) in options.keys.iter().zip(places) {
+        if !ctx.can_see(key) {
+            continue;
+        }
         let mut effects = Effects::new(ctx, key, group);
         edit_group(ctx, key, group, |entries, group| {
             let (id, is_new) = group.see_consumer(consumer, now);
@@ -197,7 +239,9 @@ fn xreadgroup(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         logged.push(effects);
     }
     logged.into_iter().for_each(|effects| effects.log(ctx));
-    streams.end(out);
+    if !streams.end(out) {
+        wait_or_nothing(ctx, &options, Hope::Group(group.into()), args, out);
+    }
     Ok(())
 }
 
@@ -318,14 +362,13 @@ impl Streams {
         out.bulk(key);
     }
 
-    fn end(&mut self, out: &mut Reply) {
+    /// Returns whether there was anything; if not, nothing is written.
+    fn end(&mut self, out: &mut Reply) -> bool {
         match self.mark.take() {
             Some(mark) if self.count > 0 && out.is_resp3() => out.map_at(mark, self.count),
             Some(mark) if self.count > 0 => out.array_at(mark, self.count),
-            _ => {
-                out.rollback(self.start);
-                out.nil_array();
-            }
+            _ => out.rollback(self.start),
         }
+        self.count > 0
     }
 }
