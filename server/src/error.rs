@@ -211,7 +211,7 @@ impl CommandError {
     /// XREAD or XREADGROUP with more keys than ids or fewer.
     pub(crate) fn unbalanced(command: &str, symbol: char) -> Self {
         Self::text(format!(
-            "ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{symbol}' must be specified."
+            "ERR Unbalanced '{command}' list of streams: for each stream key an ID, '+', or '{symbol}' must be specified."
         ))
     }
 

@@ -17,6 +17,8 @@ pub enum Rule {
     Shape,
     /// What chance draws in groups of so many; the call behind it lists all there is.
     Drawn(usize),
+    /// Which times it shows: numbers may differ by a few seconds.
+    Timed,
     /// A time, which may differ by so much.
     Near(i64),
 }
@@ -69,6 +71,13 @@ impl Rule {
                 };
                 ours == theirs && (!frame::is_aggregate(ours) || frame::children(ours).is_empty())
                     || same_shape(ours, theirs) && drawn.iter().all(exists)
+            }
+            Rule::Timed => {
+                let (ours, theirs) = (frame::leaves(ours), frame::leaves(theirs));
+                let alike = |(ours, theirs): (&&[u8], &&[u8])| {
+                    ours == theirs || Rule::Near(5000).accepts(Pair { ours, theirs }, None, None)
+                };
+                ours.len() == theirs.len() && ours.iter().zip(&theirs).all(alike)
             }
             Rule::Near(most) => match (number(ours), number(theirs)) {
                 // Negative ones are no times but answers.

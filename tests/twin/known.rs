@@ -148,6 +148,18 @@ const KNOWN: &[Known] = &[
         parts: true,
     },
     Known {
+        server: Kind::Redis,
+        reason: "7.4 says it differently, as `+` is an ID since then.",
+        is: is_unbalanced,
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "7.4 says it differently, as `+` is an ID since then.",
+        is: is_unbalanced,
+        parts: false,
+    },
+    Known {
         server: Kind::Valkey,
         reason: "Valkey refuses MULTI and WATCH in a queue as it refuses any command there, and aborts the transaction.",
         is: |args, pair| {
@@ -178,6 +190,10 @@ pub fn judge(server: Kind, args: &Args, pair: Pair<'_>) -> Verdict {
 
 fn command(args: &Args, name: &str) -> bool {
     args[0].eq_ignore_ascii_case(name.as_bytes())
+}
+
+fn is_unbalanced(_: &Args, pair: Pair<'_>) -> bool {
+    [pair.ours, pair.theirs].iter().all(|reply| frame::text(reply).starts_with(b"ERR Unbalanced "))
 }
 
 fn is_sorted_set(args: &Args) -> bool {

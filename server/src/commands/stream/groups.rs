@@ -60,6 +60,10 @@ pub(super) const XGROUP: Command = Command::container(
 
 /// The options of XGROUP CREATE and SETID: whether to create the stream, and how many entries were read.
 fn group_options(ctx: &Ctx<'_>, args: Args<'_>, may_create: bool) -> CmdResult<(bool, Option<u64>)> {
+    // Each option once: MKSTREAM is one word, ENTRIESREAD is two.
+    if args.len() > if may_create { 8 } else { 7 } {
+        return Err(CommandError::subcommand_syntax(ctx.command.name, &args[1]));
+    }
     let (mut creates, mut read, mut at) = (false, None, 5);
     while let Some(word) = args.get(at) {
         match (word, args.get(at + 1)) {

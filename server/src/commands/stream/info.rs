@@ -87,15 +87,17 @@ fn write_progress(out: &mut Reply, group: &Group, entries: &Entries) {
 }
 
 fn stream(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let name = ctx.command.name;
+    // The key first: a missing one is the error whatever follows.
+    let stream = ctx.read::<Stream>(&args[2])?.ok_or(CommandError::NO_SUCH_KEY)?;
     let full = match (args.get(3), args.get(4), args.get(5)) {
         (None, ..) => None,
         (Some(word), None, _) if is(word, "full") => Some(FULL_DEFAULT),
         (Some(word), Some(option), Some(count)) if is(word, "full") && is(option, "count") && args.len() == 6 => {
             Some(usize::try_from(int(count)?).unwrap_or(FULL_DEFAULT))
         }
-        _ => return Err(CommandError::subcommand_syntax(ctx.command.name, &args[1])),
+        _ => return Err(CommandError::subcommand_syntax(name, &args[1])),
     };
-    let stream = ctx.read::<Stream>(&args[2])?.ok_or(CommandError::NO_SUCH_KEY)?;
     out.map(if full.is_some() { 9 } else { 10 });
     write_facts(out, stream.entries());
     match full {
