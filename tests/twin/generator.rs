@@ -66,7 +66,7 @@ const OTHERS: &[Entry] = &[
     Entry(1, Rule::Exact, "SADD key member.."),
     Entry(1, Rule::Exact, "HSET key (field value).."),
     Entry(1, Rule::Exact, "ZADD key (float member).."),
-    Entry(1, Rule::Exact, "XADD key next (field value).."),
+    Entry(1, Rule::Exact, "!XADD key next (field value).."),
     Entry(6, Rule::Exact, "DEL key.."),
     Entry(25, Rule::Exact, "OBJECT ENCODING key"),
 ];
@@ -295,7 +295,6 @@ impl Generator {
             b"+",
             b"$",
             b">",
-            b"*",
             b"0",
             b"0-0",
             b"0-1",

@@ -9,7 +9,7 @@ use super::{int, is, write_item};
 use crate::command::{Command, Group, Handler, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
-use ids::{interval, strict_id};
+use ids::{interval, strict_id, text};
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -246,7 +246,7 @@ fn min_id(arg: &[u8]) -> CmdResult<Bound> {
 }
 
 fn new_id(arg: &[u8]) -> CmdResult<NewId> {
-    match arg.strip_suffix(b"-*") {
+    match text(arg).strip_suffix(b"-*") {
         Some(ms) => Ok(NewId::Within(strict_id(ms, 0)?.ms)),
         None => strict_id(arg, 0).map(NewId::Exact),
     }

@@ -60,10 +60,6 @@ pub(super) const XGROUP: Command = Command::container(
 
 /// The options of XGROUP CREATE and SETID: whether to create the stream, and how many entries were read.
 fn group_options(ctx: &Ctx<'_>, args: Args<'_>, may_create: bool) -> CmdResult<(bool, Option<u64>)> {
-    // Each option once: MKSTREAM is one word, ENTRIESREAD is two.
-    if args.len() > if may_create { 8 } else { 7 } {
-        return Err(CommandError::subcommand_syntax(ctx.command.name, &args[1]));
-    }
     let (mut creates, mut read, mut at) = (false, None, 5);
     while let Some(word) = args.get(at) {
         match (word, args.get(at + 1)) {
@@ -88,6 +84,10 @@ fn create(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if last_id.is_none() && !creates {
         return Err(CommandError::XGROUP_WITHOUT_KEY);
     }
+    // Each option once: MKSTREAM is one word, ENTRIESREAD is two.
+    if args.len() > 8 {
+        return Err(CommandError::subcommand_syntax(ctx.command.name, &args[1]));
+    }
     let id = match &args[4] {
         b"$" => last_id.unwrap_or_default(),
         id => strict_id(id, 0)?,
@@ -106,6 +106,9 @@ fn create(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 fn set_id(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (_, read) = group_options(ctx, args, false)?;
     check_group(ctx, args)?;
+    if args.len() > 7 {
+        return Err(CommandError::subcommand_syntax(ctx.command.name, &args[1]));
+    }
     let last_id = ctx.read::<Stream>(&args[2])?.map_or(Id::MIN, |stream| stream.entries().last_id());
     let id = match &args[4] {
         b"$" => last_id,

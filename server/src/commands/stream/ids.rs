@@ -13,6 +13,7 @@ pub(super) fn strict_id(arg: &[u8], missing: u64) -> CmdResult<Id> {
     if arg.len() > LONGEST {
         return Err(CommandError::INVALID_ID);
     }
+    let arg = text(arg);
     let id = match arg.iter().position(|byte| *byte == b'-') {
         None => parse_u64_loose(arg).map(|ms| Id::new(ms, missing)),
         Some(at) => parse_u64_loose(&arg[..at]).zip(parse_u64_loose(&arg[at + 1..])).map(|(ms, seq)| Id::new(ms, seq)),
@@ -20,9 +21,14 @@ pub(super) fn strict_id(arg: &[u8], missing: u64) -> CmdResult<Id> {
     id.ok_or(CommandError::INVALID_ID)
 }
 
+/// What lies before a zero byte, where C's strings end.
+pub(super) fn text(arg: &[u8]) -> &[u8] {
+    arg.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 /// As `strict_id`, or `-` and `+` for the first and the last of all.
 pub(super) fn loose_id(arg: &[u8], missing: u64) -> CmdResult<Id> {
-    match arg {
+    match text(arg) {
         b"-" => Ok(Id::MIN),
         b"+" => Ok(Id::MAX),
         _ => strict_id(arg, missing),

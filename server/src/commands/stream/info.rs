@@ -156,7 +156,7 @@ fn write_all(out: &mut Reply, stream: &Stream, count: usize) {
         write_progress(out, group, entries);
         out.bulk("pel-count");
         out.int(group.pending().len() as i64);
-        out.bulk("pel");
+        out.bulk("pending");
         out.array(group.pending().len().min(count));
         for (id, pending) in group.pending().iter().take(count) {
             out.array(4);
@@ -181,7 +181,7 @@ fn write_consumer(out: &mut Reply, group: &Group, consumer: &Consumer, count: us
     out.int(consumer.active.map_or(-1, |active| active as i64));
     out.bulk("pel-count");
     out.int(consumer.pending().len() as i64);
-    out.bulk("pel");
+    out.bulk("pending");
     out.array(consumer.pending().len().min(count));
     for (id, pending) in consumer.pending().iter().filter_map(|id| group.pending().get_key_value(id)).take(count) {
         out.array(3);

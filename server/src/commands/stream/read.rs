@@ -301,6 +301,7 @@ impl Reading<'_, '_> {
             write_fields(out, entry);
             out.int(idle(self.now, &pending));
             out.int(pending.count as i64);
+            self.group.set_active(self.consumer, self.now);
             self.deliver(id, pending.count.saturating_add(1));
             count += 1;
         }
@@ -321,13 +322,13 @@ impl Reading<'_, '_> {
             }
             self.group.advance(id, self.entries);
             if !self.options.no_ack {
+                self.group.set_active(self.consumer, self.now);
                 self.deliver(id, 1);
             }
             count += 1;
         }
         out.array_at(mark, count);
         if count > before {
-            self.group.set_active(self.consumer, self.now);
             self.effects.last_id(self.group);
         }
     }
@@ -335,7 +336,6 @@ impl Reading<'_, '_> {
     fn deliver(&mut self, id: Id, count: u64) {
         let pending = Pending { delivered: self.now, count, consumer: self.consumer };
         self.group.set_pending(id, pending);
-        self.group.set_active(self.consumer, self.now);
         self.effects.claim(self.group, id, pending);
     }
 }
