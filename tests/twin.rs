@@ -134,7 +134,7 @@ fn sequence(generator: &mut Generator, left: &mut usize) -> Vec<Step> {
         (&["SMEMBERS", "?"], Rule::AnyOrder(1)),
         (&["HGETALL", "?"], Rule::AnyOrder(2)),
         (&["ZRANGE", "?", "0", "-1", "WITHSCORES"], Rule::Exact),
-        (&["XINFO", "STREAM", "?", "FULL", "COUNT", "0"], Rule::Timed),
+        (&["XINFO", "STREAM", "?", "FULL", "COUNT", "0"], Rule::Timed(0)),
     ];
     let call = |args: Vec<Vec<u8>>, rule| vec![generator::Call { client: 0, args, rule }];
     steps.push(call(vec![b"DISCARD".to_vec()], Rule::Exact));

@@ -397,7 +397,8 @@ fn xclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             let old = match pending {
                 Some(pending) if idle(now, &pending) < least_idle => continue,
                 Some(pending) => pending.count,
-                None if options.force => 0,
+                // A delivery that is made up counts as one, and then as claimed.
+                None if options.force => 1,
                 None => continue,
             };
             let step = u64::from(!options.just_id);
