@@ -13,11 +13,11 @@ mod session;
 use crate::support::socket::encode;
 use commands::{Arguments, Pool};
 use fastrand::Rng;
-use resplite::Server;
+use resplite::{Client, Server};
 use session::{Replies, Session};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -185,6 +185,53 @@ struct Generation<'a> {
     /// Memory that an empty server uses.
     empty: u64,
     settings: Vec<(String, String)>,
+    nurse: Nurse,
+}
+
+/// Ends the waits of commands that block, on a thread of its own: time-outs in this test are of any length.
+struct Nurse {
+    /// The in-process client at work, which no list of connections has.
+    local: Arc<AtomicI64>,
+    end: Option<mpsc::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Nurse {
+    fn of(server: &Server) -> Self {
+        let mut client = server.client();
+        let local = Arc::new(AtomicI64::new(0));
+        let patient = local.clone();
+        let (end, ended) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            while ended.recv_timeout(Duration::from_millis(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let list = client.call(["CLIENT", "LIST"]);
+                let list = String::from_utf8_lossy(list.as_bytes().unwrap_or_default()).into_owned();
+                let field = |line: &str, name: &str| {
+                    line.split(' ').find_map(|field| field.strip_prefix(name).map(str::to_owned)).unwrap_or_default()
+                };
+                let blocked = list.lines().filter(|line| field(line, "flags=").contains('b'));
+                let local = patient.load(Ordering::Relaxed).to_string();
+                for id in blocked.map(|line| field(line, "id=")).chain([local]) {
+                    client.call(["CLIENT", "UNBLOCK", &id]);
+                }
+            }
+        });
+        Nurse { local, end: Some(end), thread: Some(thread) }
+    }
+
+    /// Looks after an in-process client.
+    fn attend(&self, client: &mut Client) {
+        self.local.store(client.call(["CLIENT", "ID"]).as_int().unwrap_or_default(), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Nurse {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(Err(_)) = self.thread.take().map(std::thread::JoinHandle::join) {
+            eprintln!("fuzz: the thread that ends waits has panicked");
+        }
+    }
 }
 
 /// Says how to repeat a failure.
@@ -220,11 +267,22 @@ impl<'a> Generation<'a> {
             builder = builder.password("secret");
         }
         let server = builder.start().expect("a server on a free port starts");
+        let nurse = Nurse::of(&server);
         let mut admin = server.client();
         let pool = Pool::ask(&mut admin);
         let settings = commands::changeable_settings(&mut admin);
-        let mut generation =
-            Generation { seed, rng, watch, server, _directory: directory, pool, has_password, empty: 0, settings };
+        let mut generation = Generation {
+            seed,
+            rng,
+            watch,
+            server,
+            _directory: directory,
+            pool,
+            has_password,
+            empty: 0,
+            settings,
+            nurse,
+        };
         generation.empty = generation.used_memory();
         generation
     }
@@ -388,6 +446,7 @@ impl<'a> Generation<'a> {
     /// Every command with nasty arguments, in process: exactly one reply each, and none takes long.
     fn in_process(&mut self) {
         let mut client = self.server.client();
+        self.nurse.attend(&mut client);
         let mut session = Session::new(self.rng.bool());
         for number in 0..400 {
             let args = match self.pool.nth(number, &mut self.rng) {
@@ -397,6 +456,7 @@ impl<'a> Generation<'a> {
             let Some((args, replies)) = session.admit(args) else { continue };
             if session.has_ended() {
                 client = self.server.client();
+                self.nurse.attend(&mut client);
                 session = Session::new(self.rng.bool());
                 continue;
             }

@@ -4,9 +4,11 @@ pub mod content;
 pub mod frame;
 pub mod oracle;
 pub mod socket;
+pub mod together;
 pub mod transcript;
 
 pub use socket::Connection;
+pub use together::{Peers, check_together};
 pub use transcript::{check, check_ours, check_resp3};
 
 use std::time::Duration;

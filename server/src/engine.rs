@@ -430,12 +430,10 @@ impl Engine {
         let changes = |command: &Command| command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE);
         let command = args.get(1).and_then(|name| command::find_subcommand(command, name)).unwrap_or(command);
         match &session.transaction {
-            // What is only queued changes nothing yet.
             Some(transaction) if command.locks == Locks::Queue => {
                 transaction.queue.iter().any(|(queued, _)| changes(queued))
             }
-            Some(_) => false,
-            None => changes(command),
+            _ => changes(command),
         }
     }
 

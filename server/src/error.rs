@@ -179,6 +179,12 @@ impl CommandError {
         Self::quoting("ERR unknown subcommand '", given, &behind)
     }
 
+    /// A subcommand with more arguments than it takes.
+    pub(crate) fn subcommand_arity(container: &str, given: &[u8]) -> Self {
+        let behind = format!("'. Try {} HELP.", container.to_uppercase());
+        Self::quoting("ERR unknown subcommand or wrong number of arguments for '", given, &behind)
+    }
+
     /// EXEC that cannot be run at all; the transaction goes with it.
     pub(crate) fn exec_rejected(&self) -> Self {
         let why = self.0.strip_prefix(b"ERR ").unwrap_or(&self.0);

@@ -53,7 +53,10 @@ impl Pause {
     pub(crate) fn stop(&self) {
         let mut inner = self.inner.lock();
         self.mode.store(OFF, Ordering::Release);
-        inner.waiting.drain(..).for_each(|client| client.waker.wake());
+        for client in inner.waiting.drain(..) {
+            client.is_paused.store(false, Ordering::Relaxed);
+            client.waker.wake();
+        }
     }
 
     /// Ends the pause if its time is up.
@@ -67,7 +70,7 @@ impl Pause {
     pub(crate) fn wait(&self, client: &Arc<ClientRecord>) -> bool {
         let mut inner = self.inner.lock();
         let is_on = self.is_on();
-        if is_on && !inner.waiting.iter().any(|other| Arc::ptr_eq(other, client)) {
+        if is_on && !client.is_paused.swap(true, Ordering::Relaxed) {
             inner.waiting.push(client.clone());
         }
         is_on

@@ -56,6 +56,8 @@ pub(crate) struct ClientRecord {
     pub(crate) outbox: Outbox,
     /// Channels, patterns and shard channels that it is subscribed to.
     pub(crate) subscriptions: [AtomicU32; 3],
+    /// Its next command waits for the end of a pause.
+    pub(crate) is_paused: AtomicBool,
     /// What it waits for, if it does.
     pub(crate) waiting: Mutex<Option<Arc<Waiting>>>,
     pub(crate) waker: AtomicWaker,
@@ -91,6 +93,7 @@ impl ClientRecord {
             killed: AtomicBool::new(false),
             outbox: Outbox::default(),
             subscriptions: Default::default(),
+            is_paused: AtomicBool::new(false),
             waiting: Mutex::new(None),
             waker: AtomicWaker::new(),
         }
@@ -119,6 +122,11 @@ impl ClientRecord {
         let most = settings.client_output_buffer_limit[self.output_class()].hard;
         self.outbox.push(message.bytes(protocol), self.output_len.load(Ordering::Relaxed), most);
         self.waker.wake();
+    }
+
+    /// Whether its command waits, for whatever.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.is_paused.load(Ordering::Relaxed) || self.waiting.lock().is_some()
     }
 
     /// Whether it has subscribed to anything.

@@ -194,6 +194,12 @@ impl WaitingRoom {
         first.filter(|deadline| *deadline != NEVER)
     }
 
+    /// The wait of a client that no list of connections has: one in process.
+    pub(crate) fn find_local(&self, client: u64) -> Option<Arc<Waiting>> {
+        let inner = self.inner.lock();
+        inner.waits.values().find(|waiting| waiting.client.is_local && waiting.client.id == client).cloned()
+    }
+
     /// Ends the waits whose time is up.
     pub(crate) fn time_out(&self, now: Millis) {
         loop {

@@ -115,7 +115,9 @@ impl Session {
 pub fn is_dangerous(args: &Arguments) -> bool {
     let changes_ending_setting = is(args, &["config", "set"])
         && args.iter().skip(2).any(|arg| ENDING_SETTINGS.iter().any(|name| arg.eq_ignore_ascii_case(name.as_bytes())));
-    is(args, &["shutdown"]) || is(args, &["debug", "sleep"]) || changes_ending_setting
+    // A pause stops this test's own questions as well.
+    let stops_all = is(args, &["shutdown"]) || is(args, &["debug", "sleep"]) || is(args, &["client", "pause"]);
+    stops_all || changes_ending_setting
 }
 
 /// Whether the command does something to other connections, or to all.

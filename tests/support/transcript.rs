@@ -84,7 +84,7 @@ fn plainly(value: Value, _: &str) -> String {
 
 /// A reply of RESP3 as RESP2 has it. Where RESP3 has pairs of a member and its score, or of a field and its value, RESP2
 /// may have a flat list: `expected` says.
-fn as_in_resp2(value: Value, expected: &str) -> String {
+pub fn as_in_resp2(value: Value, expected: &str) -> String {
     let value = value.to_resp2();
     let shown = show(value.clone());
     match value {

@@ -182,7 +182,7 @@ fn info(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
 
 fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() > 4 {
-        return Err(CommandError::unknown_subcommand("client", &args[1]));
+        return Err(CommandError::subcommand_arity("client", &args[1]));
     }
     let with_error = match args.get(3) {
         None => false,
@@ -191,15 +191,17 @@ fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         Some(_) => return Err(CommandError::UNBLOCK_REASON),
     };
     let id = int(&args[2])?;
-    let client = u64::try_from(id).ok().and_then(|id| ctx.engine.registry.find(id));
-    let waiting = client.and_then(|client| client.waiting.lock().clone());
+    let waiting = u64::try_from(id).ok().and_then(|id| match ctx.engine.registry.find(id) {
+        Some(client) => client.waiting.lock().clone(),
+        None => ctx.engine.waiting_room.find_local(id),
+    });
     out.int(i64::from(waiting.is_some_and(|waiting| waiting.unblock(with_error))));
     Ok(())
 }
 
 fn pause(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() > 4 {
-        return Err(CommandError::unknown_subcommand("client", &args[1]));
+        return Err(CommandError::subcommand_arity("client", &args[1]));
     }
     let all = match args.get(3) {
         None => true,
@@ -371,7 +373,7 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
     let queued = client.queued.load(Ordering::Relaxed);
     let mut flags = String::new();
     for (set, flag) in [
-        (client.waiting.lock().is_some(), 'b'),
+        (client.is_blocked(), 'b'),
         (queued >= 0, 'x'),
         (client.is_unix, 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),

@@ -248,7 +248,10 @@ const CATEGORIES: &[&str] = &[
 fn categories(command: &Command) -> Vec<&'static str> {
     let flags = command.flags;
     // A container is only a name; what it does is in its subcommands.
-    let group = command.group.category().filter(|_| command.subcommands.is_empty());
+    let is_name = !command.subcommands.is_empty();
+    // WAIT and its like are among the generic commands, but about the connection.
+    let is_elsewhere = command.group == Group::Generic && command.categories.contains(&"connection");
+    let group = command.group.category().filter(|_| !is_name && !is_elsewhere);
     let applies = |category: &str| match category {
         "write" => flags.has(Flags::WRITE),
         "read" => flags.has(Flags::READONLY),

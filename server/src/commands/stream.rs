@@ -57,7 +57,7 @@ const XADD: Command = writes("xadd", xadd)
     .doc("Adds an entry, and may remove old ones; returns the entry's id.")
     .syntax(
         "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] \
-         <* | id> <field value> [field value ...]",
+         <* | id> field value [field value ...]",
     );
 
 fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
@@ -341,7 +341,7 @@ const XDELEX: Command = writes("xdelex", xdelex)
     .fast()
     .since("8.2.0")
     .doc("Deletes entries with or without what groups hold of them; tells what became of each.")
-    .syntax("key [KEEPREF | DELREF | ACKED] IDS <numids id [id ...]>");
+    .syntax("key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]");
 
 fn xdelex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (references, ids) = counted_ids(args, 2)?;
@@ -395,7 +395,7 @@ const XTRIM: Command = writes("xtrim", xtrim)
     .arity(-4)
     .key(usage::DELETE, 1)
     .doc("Removes old entries; returns how many.")
-    .syntax("key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]");
+    .syntax("key <<MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]>");
 
 fn xtrim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let options = Options::parse(ctx, args, false)?;

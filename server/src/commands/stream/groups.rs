@@ -26,7 +26,7 @@ pub(super) const XGROUP: Command = Command::container(
             .key(usage::INSERT, 2)
             .deny_oom()
             .doc("Adds a group to a stream.")
-            .syntax("key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]"),
+            .syntax("key group <id | $> [MKSTREAM] [ENTRIESREAD entriesread]"),
         writes("xgroup|createconsumer", create_consumer)
             .arity(5)
             .key(usage::INSERT, 2)
@@ -53,7 +53,7 @@ pub(super) const XGROUP: Command = Command::container(
             .arity(-5)
             .key(usage::UPDATE, 2)
             .doc("Sets up to which id everything counts as delivered.")
-            .syntax("key group <id | $> [ENTRIESREAD entries-read]"),
+            .syntax("key group <id | $> [ENTRIESREAD entriesread]"),
     ],
 )
 .since("5.0.0");
@@ -202,7 +202,7 @@ pub(super) const XACKDEL: Command = writes("xackdel", xackdel)
     .fast()
     .since("8.2.0")
     .doc("Acknowledges deliveries and deletes their entries; tells what became of each.")
-    .syntax("key group [KEEPREF | DELREF | ACKED] IDS <numids id [id ...]>");
+    .syntax("key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]");
 
 fn xackdel(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (references, ids) = counted_ids(args, 3)?;
@@ -431,7 +431,7 @@ fn least_idle(arg: &[u8], command: &str) -> CmdResult<i64> {
 
 pub(super) const XAUTOCLAIM: Command = writes("xautoclaim", xautoclaim)
     .arity(-6)
-    .key(usage::ACCESS_DELETE, 1)
+    .key(usage::DELETE, 1)
     .fast()
     .since("6.2.0")
     .doc("Takes over deliveries that have been idle for long; returns where to go on, and their entries.")

@@ -20,7 +20,7 @@ pub(super) const XREAD: Command = reads("xread", xread)
     .keys(KeySpec::halved(usage::READ, 1, "STREAMS"))
     .flag(Flags::BLOCKING.with(Flags::MOVABLEKEYS))
     .doc("The entries behind an id in each of several streams; may wait until there are any.")
-    .syntax("[COUNT count] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>");
+    .syntax("[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]");
 
 pub(super) const XREADGROUP: Command = writes("xreadgroup", xreadgroup)
     .arity(-7)
@@ -28,8 +28,8 @@ pub(super) const XREADGROUP: Command = writes("xreadgroup", xreadgroup)
     .flag(Flags::BLOCKING.with(Flags::MOVABLEKEYS))
     .doc("Entries for a consumer of a group: new ones, or those it has not acknowledged; may wait for new ones.")
     .syntax(
-        "GROUP <group consumer> [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] \
-         STREAMS <key [key ...] id [id ...]>",
+        "GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] \
+         STREAMS key [key ...] id [id ...]",
     );
 
 /// What is asked for.
