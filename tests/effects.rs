@@ -606,7 +606,7 @@ fn nothing_expires_while_a_log_is_loaded() {
 /// Commands between two restarts of a random run.
 const LIFE: usize = 600;
 /// Restarts of the short run.
-const LIVES: u64 = 14;
+const LIVES: u64 = 16;
 
 #[test]
 fn a_log_of_random_commands_brings_everything_back() {
