@@ -8,5 +8,6 @@ mod list;
 mod persistence;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 mod transaction;
