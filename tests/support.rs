@@ -9,7 +9,7 @@ pub mod transcript;
 
 pub use socket::Connection;
 pub use together::{Peers, check_together};
-pub use transcript::{check, check_ours, check_resp3};
+pub use transcript::{check, check_ours, check_resp3, check_talk};
 
 use std::time::Duration;
 

@@ -56,6 +56,28 @@ impl Client {
         commands.into_iter().map(|command| self.call(command)).collect()
     }
 
+    /// What subscriptions have brought since the last call, in the order in which it came: each message as a socket would
+    /// carry it.
+    ///
+    /// A client that lets more of it lie than `client-output-buffer-limit` allows subscribers has lost it, and all that
+    /// would have come later.
+    ///
+    /// ```
+    /// let server = resplite::Server::builder().no_port().start()?;
+    /// let (mut listener, mut speaker) = (server.client(), server.client());
+    /// listener.call(["SUBSCRIBE", "news"]);
+    /// speaker.call(["PUBLISH", "news", "hello"]);
+    /// let messages = listener.messages();
+    /// assert_eq!(messages[0].as_slice().and_then(|parts| parts[2].as_str()), Some("hello"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn messages(&mut self) -> Vec<Value> {
+        let mut frames = Reply::new(self.session.protocol);
+        // After an overflow there is nothing left, which is what the caller is told.
+        self.session.record.outbox.drain(&mut frames);
+        decode(self.session.protocol, frames)
+    }
+
     /// Runs one command and returns its reply as the bytes that a socket would carry.
     pub fn call_raw<A: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = A>) -> Vec<u8> {
         let mut reply = Reply::new(self.session.protocol);

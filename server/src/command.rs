@@ -35,6 +35,8 @@ impl Flags {
     pub(crate) const ALLOW_BUSY: Flags = Flags(1 << 17);
     pub(crate) const NO_ASYNC_LOADING: Flags = Flags(1 << 18);
     pub(crate) const NO_MANDATORY_KEYS: Flags = Flags(1 << 19);
+    /// Not shown: SUBSCRIBE and its kin, whose replies are messages themselves.
+    pub(crate) const SUBSCRIPTION: Flags = Flags(1 << 20);
 
     /// Names in the order in which COMMAND INFO lists them.
     pub(crate) const NAMES: &'static [(Flags, &'static str)] = &[
@@ -77,6 +79,7 @@ pub(crate) enum Group {
     Generic,
     Hash,
     List,
+    PubSub,
     Server,
     Set,
     SortedSet,
@@ -93,6 +96,7 @@ impl Group {
             Group::Generic => "generic",
             Group::Hash => "hash",
             Group::List => "list",
+            Group::PubSub => "pubsub",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
@@ -109,6 +113,8 @@ impl Group {
             Group::Generic => Some("keyspace"),
             Group::Hash => Some("hash"),
             Group::List => Some("list"),
+            // The flag says it: help is not in the category.
+            Group::PubSub => None,
             Group::Server => None,
             Group::Set => Some("set"),
             Group::SortedSet => Some("sortedset"),
@@ -138,6 +144,8 @@ pub(crate) struct KeySpec {
     /// A word, looked for from there on, that the keys follow.
     pub(crate) keyword: Option<&'static str>,
     pub(crate) find: Find,
+    /// They are no keys, but in a cluster they decide about the node as if they were: nothing is locked for them.
+    pub(crate) is_channel: bool,
 }
 
 /// Key specifications' flags that occur often.
@@ -160,23 +168,42 @@ pub(crate) mod usage {
 impl KeySpec {
     /// The one key at `index`.
     pub(crate) const fn one(flags: &'static [&'static str], index: usize) -> Self {
-        KeySpec { flags, begin: index, keyword: None, find: Find::Range { last: 0, step: 1, limit: 0 } }
+        KeySpec {
+            flags,
+            begin: index,
+            keyword: None,
+            find: Find::Range { last: 0, step: 1, limit: 0 },
+            is_channel: false,
+        }
     }
 
     /// Keys from `index` to `last`, every `step`-th argument.
     pub(crate) const fn range(flags: &'static [&'static str], index: usize, last: i32, step: usize) -> Self {
-        KeySpec { flags, begin: index, keyword: None, find: Find::Range { last, step, limit: 0 } }
+        KeySpec { flags, begin: index, keyword: None, find: Find::Range { last, step, limit: 0 }, is_channel: false }
     }
 
     /// Keys behind a word, which is looked for from `index` on; as many other arguments follow them.
     pub(crate) const fn halved(flags: &'static [&'static str], index: usize, keyword: &'static str) -> Self {
         let find = Find::Range { last: -1, step: 1, limit: 2 };
-        KeySpec { flags, begin: index, keyword: Some(keyword), find }
+        KeySpec { flags, begin: index, keyword: Some(keyword), find, is_channel: false }
     }
 
     /// A count at `index` and its keys behind it.
     pub(crate) const fn counted(flags: &'static [&'static str], index: usize) -> Self {
-        KeySpec { flags, begin: index, keyword: None, find: Find::Count { count: 0, first: 1, step: 1 } }
+        KeySpec {
+            flags,
+            begin: index,
+            keyword: None,
+            find: Find::Count { count: 0, first: 1, step: 1 },
+            is_channel: false,
+        }
+    }
+
+    /// Shard channels from `index` to `last`.
+    pub(crate) const fn channels(index: usize, last: i32) -> Self {
+        let mut spec = Self::range(&["not_key"], index, last, 1);
+        spec.is_channel = true;
+        spec
     }
 
     /// Calls `found` with the index of each key; returns whether all keys that the arguments announce are there. What does
@@ -332,7 +359,9 @@ impl Command {
         }
         self.keys[at] = Some(spec);
         self.single_key = match spec {
-            KeySpec { begin, keyword: None, find: Find::Range { last: 0, .. }, .. } if at == 0 => begin as u8,
+            KeySpec { begin, keyword: None, find: Find::Range { last: 0, .. }, is_channel: false, .. } if at == 0 => {
+                begin as u8
+            }
             _ => 0,
         };
         self
@@ -378,7 +407,7 @@ impl Command {
             }
             return;
         }
-        for spec in self.keys.iter().flatten() {
+        for spec in self.keys.iter().flatten().filter(|spec| !spec.is_channel) {
             spec.for_each(args, &mut found);
         }
     }

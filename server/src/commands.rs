@@ -11,11 +11,13 @@ pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod persistence;
+pub(crate) mod pubsub;
 pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
 pub(crate) mod stream;
 pub(crate) mod string;
+pub(crate) mod tracking;
 pub(crate) mod transaction;
 pub(crate) mod wait;
 
@@ -48,6 +50,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     sorted_set::COMMANDS,
     sorted_set::blocking::COMMANDS,
     stream::COMMANDS,
+    pubsub::COMMANDS,
     transaction::COMMANDS,
     server::COMMANDS,
     persistence::COMMANDS,

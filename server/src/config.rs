@@ -4,6 +4,7 @@ pub(crate) mod file;
 pub(crate) mod table;
 pub(crate) mod words;
 
+pub use crate::notify::EventClasses;
 pub use file::ConfigError;
 
 use resplite_storage::types::Limits as TypeLimits;
@@ -140,8 +141,12 @@ pub struct Settings {
     pub proto_max_bulk_len: u64,
     /// Most unread input of a client.
     pub client_query_buffer_limit: u64,
+    /// Most keys that are remembered for client-side caching; 0 is no limit.
+    pub tracking_table_max_keys: u64,
     /// Output limits of normal, replica and pubsub clients.
     pub client_output_buffer_limit: [OutputLimit; 3],
+    /// Which events of keys are told to subscribers; none by default.
+    pub notify_keyspace_events: EventClasses,
     /// Encoding limits of the value types.
     pub types: TypeLimits,
     /// Who may use DEBUG.
@@ -191,11 +196,13 @@ impl Default for Settings {
             maxmemory: 0,
             proto_max_bulk_len: 512 << 20,
             client_query_buffer_limit: 1 << 30,
+            tracking_table_max_keys: 1_000_000,
             client_output_buffer_limit: [
                 OutputLimit { hard: 0, soft: 0, soft_seconds: 0 },
                 OutputLimit { hard: 256 << 20, soft: 64 << 20, soft_seconds: 60 },
                 OutputLimit { hard: 32 << 20, soft: 8 << 20, soft_seconds: 60 },
             ],
+            notify_keyspace_events: EventClasses::default(),
             types: TypeLimits::default(),
             enable_debug_command: DebugAccess::No,
             pidfile: String::new(),

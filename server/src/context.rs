@@ -8,6 +8,8 @@ use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
 use crate::journal;
+use crate::monitor::Event;
+use crate::notify::EventClasses;
 use crate::session::Session;
 use crate::waiting::{Attempt, Waiting};
 use resplite_resp::number;
@@ -126,6 +128,24 @@ impl<'a> Ctx<'a> {
         if is_logged {
             self.note(args, before);
         }
+        if self.session.is_tracking && self.attempt.is_none() && command.flags.has(Flags::READONLY) {
+            self.remember_reads(command, args);
+        }
+        // What is tried again for somebody who waits was shown when it was sent.
+        if self.engine.monitors.is_watched() && self.attempt.is_none() {
+            self.show(args);
+        }
+    }
+
+    /// Shows the command that has just run to those who watch.
+    #[cold]
+    fn show(&self, args: Args<'_>) {
+        if self.session.is_replay {
+            return;
+        }
+        let (command, db, client) = (self.command, self.session.db, &*self.session.record);
+        let event = Event { command, args, micros: self.micros, db, client };
+        self.engine.monitors.show(&event, &self.session.settings);
     }
 
     /// Tries a command on behalf of another client; returns whether it was in vain.
@@ -151,6 +171,9 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub(crate) fn settle(&mut self) {
         self.serve();
+        if self.locked.has_touched() {
+            self.tell_trackers();
+        }
         self.publish();
         self.deliver();
     }
@@ -180,12 +203,14 @@ impl<'a> Ctx<'a> {
         }
     }
 
-    /// Notes for the log which keys have expired.
-    #[inline]
-    fn note_expired(&mut self) {
+    /// Notes for the log which keys have expired, and tells those who listen.
+    pub(crate) fn note_expired(&mut self) {
         for shard in self.locked.shards().filter(|shard| shard.has_expired()) {
             for (db, key) in shard.take_expired() {
-                self.session.journal.effect(db, &[b"DEL", &key]);
+                if self.is_logged {
+                    self.session.journal.effect(db, &[b"DEL", &key]);
+                }
+                self.engine.tell(&self.session.settings, EventClasses::EXPIRED, "expired", db, &key);
             }
         }
     }
@@ -195,6 +220,7 @@ impl<'a> Ctx<'a> {
     #[inline]
     fn publish(&mut self) {
         if !self.is_logged {
+            self.note_expired();
             return;
         }
         if self.session.journal.is_empty()
@@ -328,9 +354,17 @@ impl<'a> Ctx<'a> {
     /// The entry of a key, whatever its type; counts as a read.
     #[inline]
     pub(crate) fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.notify_miss(key);
         let (at, now) = (self.at(key), self.horizon());
         let access = (!self.session.no_touch).then(|| self.access());
         self.shard(at).read(at, now, access)
+    }
+
+    /// The entry of a key to look at from outside; counts as a read, but not as a use of the value.
+    pub(crate) fn look(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.notify_miss(key);
+        let (at, now) = (self.at(key), self.horizon());
+        self.shard(at).read(at, now, None)
     }
 
     /// The entry of a key without counting a read or noting a use.
@@ -343,6 +377,14 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub(crate) fn read<T: Collection>(&mut self, key: &[u8]) -> CmdResult<Option<&T>> {
         match self.entry(key) {
+            None => Ok(None),
+            Some(entry) => T::of(entry).map(Some).ok_or(CommandError::WRONG_TYPE),
+        }
+    }
+
+    /// A collection that is about to be changed: nothing is counted.
+    pub(crate) fn peek_as<T: Collection>(&mut self, key: &[u8]) -> CmdResult<Option<&T>> {
+        match self.peek(key) {
             None => Ok(None),
             Some(entry) => T::of(entry).map(Some).ok_or(CommandError::WRONG_TYPE),
         }
@@ -418,7 +460,11 @@ impl<'a> Ctx<'a> {
         });
         match (updated, edit) {
             (Some(result), _) => result,
-            (None, Some(edit)) => Ok(shard.create(at, access, |collection| edit(collection).result)),
+            (None, Some(edit)) => {
+                let result = shard.create(at, access, |collection| edit(collection).result);
+                self.notify_if_created(key);
+                Ok(result)
+            }
             (None, None) => unreachable!("the closure is used up only by an existing entry"),
         }
     }
@@ -456,6 +502,7 @@ impl<'a> Ctx<'a> {
     /// Sets a string as it is.
     #[inline]
     pub(crate) fn set_string(&mut self, key: &[u8], value: NewString<'_>, expiry: Expiry) {
+        let is_new = self.notifies(EventClasses::NEW) && self.peek(key).is_none();
         let (at, now, access) = (self.at(key), self.horizon(), self.access());
         let shard = self.shard(at);
         if let Expiry::At(deadline) = expiry
@@ -466,10 +513,16 @@ impl<'a> Ctx<'a> {
             if removed {
                 self.log(&[b"DEL", key]);
             }
+            if is_new {
+                self.notify(EventClasses::NEW, "new", key);
+            }
             return;
         }
         shard.purge(at, now);
         shard.set_string(at, value, expiry, access);
+        if is_new {
+            self.notify(EventClasses::NEW, "new", key);
+        }
         if let (Expiry::At(deadline), true) = (expiry, self.is_logged) {
             let (text, mut buffer) = (deadline.to_string(), itoa::Buffer::new());
             let value = match value {
@@ -481,15 +534,21 @@ impl<'a> Ctx<'a> {
         }
     }
 
-    /// Stores the result of an operation under `key`, without a deadline; an empty one removes the key.
-    /// Returns whether anything is there now.
-    pub(crate) fn store<T: Collection>(&mut self, key: &[u8], collection: T) -> bool {
+    /// Stores the result of an operation under `key`, without a deadline; an empty one removes the key. Those who listen
+    /// hear of either, of the first as `event`.
+    pub(crate) fn store<T: Collection>(&mut self, key: &[u8], collection: T, class: EventClasses, event: &str) {
         if collection.is_empty() {
-            self.remove(key);
-            return false;
+            if self.remove(key).is_some() {
+                self.notify(EventClasses::GENERIC, "del", key);
+            }
+            return;
         }
+        let is_new = self.notifies(EventClasses::NEW) && self.peek(key).is_none();
         self.put(key, collection.into_value(), None);
-        true
+        if is_new {
+            self.notify(EventClasses::NEW, "new", key);
+        }
+        self.notify(class, event, key);
     }
 
     /// Sets a value of any type with its deadline, whatever was there before.
@@ -515,7 +574,8 @@ impl<'a> Ctx<'a> {
         });
     }
 
-    /// Sets or removes a deadline; a past one removes the key. Returns whether the key existed.
+    /// Sets or removes a deadline; a past one removes the key. Returns whether the key existed; those who listen hear what
+    /// was done.
     pub(crate) fn set_deadline(&mut self, key: &[u8], deadline: Option<Millis>) -> bool {
         let (at, now) = (self.at(key), self.horizon());
         let existed = match deadline {
@@ -523,6 +583,7 @@ impl<'a> Ctx<'a> {
                 let existed = self.shard(at).remove(at, now).is_some();
                 if existed {
                     self.log(&[b"DEL", key]);
+                    self.notify(EventClasses::GENERIC, "del", key);
                 }
                 return existed;
             }
@@ -532,6 +593,10 @@ impl<'a> Ctx<'a> {
             Some(deadline) if existed => self.log(&[b"PEXPIREAT", key, deadline.to_string().as_bytes()]),
             None if existed => self.log(&[b"PERSIST", key]),
             _ => {}
+        }
+        if existed {
+            let event = if deadline.is_some() { "expire" } else { "persist" };
+            self.notify(EventClasses::GENERIC, event, key);
         }
         existed
     }

@@ -4,10 +4,14 @@ use crate::command::{self, Command, Flags, Locks};
 use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
 use crate::error::CommandError;
+use crate::monitor::Monitors;
+use crate::notify::EventClasses;
 use crate::pause::Pause;
 use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
+use crate::pubsub::PubSub;
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
+use crate::tracking::Tracking;
 use crate::waiting::WaitingRoom;
 use parking_lot::RwLock;
 use resplite_resp::reply::{Checkpoint, Reply};
@@ -125,9 +129,12 @@ pub(crate) struct Engine {
     pub(crate) log: Arc<Log>,
     pub(crate) persistence: Persistence,
     pub(crate) registry: Registry,
+    pub(crate) pubsub: PubSub,
+    pub(crate) monitors: Monitors,
     pub(crate) stats: Stats,
     pub(crate) waiting_room: WaitingRoom,
     pub(crate) pause: Pause,
+    pub(crate) tracking: Tracking,
     /// Called when something is due earlier than all that was known.
     bell: std::sync::OnceLock<Arc<dyn Fn() + Send + Sync>>,
     settings: RwLock<Arc<Settings>>,
@@ -176,6 +183,7 @@ impl Engine {
         settings.types.hash_seed = chance.u64(..);
         let shards = if workers == 1 { 1 } else { 16 * workers };
         let keyspace = Keyspace::new(KeyspaceOptions { shards, databases: settings.databases, seed: chance.u64(..) });
+        keyspace.tell_expired(settings.notify_keyspace_events.has(EventClasses::EXPIRED));
         let run_id = (0..40).map(|_| char::from_digit(chance.u32(..16), 16).unwrap_or('0')).collect();
         let started = clock.micros();
         Arc::new_cyclic(|me| Engine {
@@ -186,9 +194,12 @@ impl Engine {
             started,
             clock,
             registry: Registry::default(),
+            pubsub: PubSub::default(),
+            monitors: Monitors::default(),
             stats: Stats::default(),
             waiting_room: WaitingRoom::default(),
             pause: Pause::default(),
+            tracking: Tracking::default(),
             bell: std::sync::OnceLock::new(),
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
@@ -215,6 +226,7 @@ impl Engine {
         let mut current = self.settings.write();
         let mut next = Settings::clone(&current);
         change(&mut next)?;
+        self.keyspace.tell_expired(next.notify_keyspace_events.has(EventClasses::EXPIRED));
         *current = Arc::new(next);
         self.settings_version.fetch_add(1, Ordering::AcqRel);
         // Under the lock, so that of two changes the later one is also heard of later.
@@ -251,12 +263,23 @@ impl Engine {
         session
     }
 
-    /// Ends a session: its watches and its place in the registry.
+    /// Ends a session: its watches, its subscriptions and its place in the registry.
     pub(crate) fn close_session(&self, session: &mut Session) {
         self.end_wait(session, false);
+        self.tracking.disable(&session.record);
         self.unwatch(session);
+        self.stop_listening(session);
         if !session.record.is_local {
             self.registry.remove(session.record.id);
+        }
+    }
+
+    /// Ends a session's subscriptions, and its watching of commands.
+    pub(crate) fn stop_listening(&self, session: &mut Session) {
+        self.pubsub.unsubscribe_all(&mut session.subscriptions, &session.record);
+        if session.is_monitor {
+            session.is_monitor = false;
+            self.monitors.remove(&session.record);
         }
     }
 
@@ -300,7 +323,7 @@ impl Engine {
         self.waiting_room.time_out(now);
     }
 
-    /// Removes keys whose time has come, at most about `most`; the log hears of each.
+    /// Removes keys whose time has come, at most about `most`; the log and those who listen hear of each.
     fn expire(&self, now: Millis, most: usize) {
         let mut sweep = self.keyspace.sweep(now, most);
         let mut housekeeper = None;
@@ -496,6 +519,7 @@ impl Engine {
     /// The one door: gates, queueing, locks, the handler, and what comes after it.
     fn execute(&self, session: &mut Session, prepared: Prepared, args: Args<'_>, micros: u64, out: &mut Reply) {
         let start = out.checkpoint();
+        let mut is_wanted = false;
         if prepared.command.is_none() && is_http(args.name()) {
             log::warn!("client {} speaks HTTP: closing, as a browser may have been made to attack", session.record.id);
             session.closing = true;
@@ -509,6 +533,7 @@ impl Engine {
                 out.simple("QUEUED");
             }
             Ok(command) => {
+                is_wanted = command.flags.has(Flags::SUBSCRIPTION);
                 let mut hashes = KeyHashes::default();
                 let key = usize::from(command.single_key);
                 if key != 0 {
@@ -520,6 +545,10 @@ impl Engine {
                 let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
                 ctx.run(command, args, out);
                 ctx.settle();
+                drop(ctx);
+                if session.caching.is_some() {
+                    session.forget_caching(command);
+                }
             }
             Err(error) => {
                 if let Some(transaction) = &mut session.transaction {
@@ -541,7 +570,7 @@ impl Engine {
             if let Some(pending) = &mut session.pending {
                 pending.is_muted = true;
             }
-            mute(session, out, start);
+            mute(session, out, start, is_wanted);
         }
     }
 
@@ -576,6 +605,12 @@ impl Engine {
             && self.used_memory() as u64 > session.settings.maxmemory
         {
             return Err(CommandError::OOM);
+        }
+        if session.is_restricted() && !is_open_to_subscribers(command) {
+            return Err(CommandError::subscribed(command.name));
+        }
+        if session.is_monitor && (command.flags.has(Flags::READONLY) || command.flags.has(Flags::WRITE)) {
+            return Err(CommandError::MONITOR_READS_KEYS);
         }
         if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
             return Err(CommandError::NOT_IN_TRANSACTION);
@@ -694,13 +729,19 @@ fn needs_memory(session: &Session, command: &Command) -> bool {
     !controls_queue(command)
 }
 
+/// Whether a RESP2 connection may still use the command while it has subscriptions.
+fn is_open_to_subscribers(command: &Command) -> bool {
+    command.flags.has(Flags::SUBSCRIPTION) || matches!(command.name, "ping" | "quit" | "reset")
+}
+
 /// Whether the command acts on the queue instead of going into it.
 fn controls_queue(command: &Command) -> bool {
     matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
-/// Takes back a reply that CLIENT REPLY said is not wanted.
-fn mute(session: &mut Session, out: &mut Reply, start: Checkpoint) {
+/// Takes back a reply that CLIENT REPLY said is not wanted, unless it is: what subscriptions bring comes all the same.
+fn mute(session: &mut Session, out: &mut Reply, start: Checkpoint, is_wanted: bool) {
+    let start = if is_wanted { out.checkpoint() } else { start };
     match session.reply_mode {
         ReplyMode::On => {}
         ReplyMode::Off => out.rollback(start),

@@ -40,6 +40,16 @@ texts! {
     TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range";
     UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
     PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+    TRACKING_BCAST_SWITCH = "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.";
+    TRACKING_OPT_SWITCH = "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.";
+    TRACKING_TWO_REDIRECTS = "ERR A client can only redirect to a single other client";
+    TRACKING_NO_CLIENT = "ERR The client ID you want redirect to does not exist";
+    TRACKING_PREFIX_WITHOUT_BCAST = "ERR PREFIX option requires BCAST mode to be enabled";
+    TRACKING_OPT_AND_BCAST = "ERR OPTIN and OPTOUT are not compatible with BCAST";
+    TRACKING_OPTIN_AND_OPTOUT = "ERR You can't specify both OPTIN mode and OPTOUT mode";
+    CACHING_WITHOUT_OPT = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
+    CACHING_YES_WITHOUT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
+    CACHING_NO_WITHOUT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
     WAITAOF_WITHOUT_LOG = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     OUT_OF_BIT_RANGE = "ERR value is out of range, value must between 0 and 1";
     NO_SUCH_KEY = "ERR no such key";
@@ -134,6 +144,8 @@ texts! {
     INVALID_TTL = "ERR Invalid TTL value, must be >= 0";
     INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0";
     INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+    MONITOR_READS_KEYS = "ERR Replica can't interact with the keyspace";
+    MONITOR_REFUSED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 
@@ -179,10 +191,25 @@ impl CommandError {
         Self::quoting("ERR unknown subcommand '", given, &behind)
     }
 
-    /// A subcommand with more arguments than it takes.
-    pub(crate) fn subcommand_arity(container: &str, given: &[u8]) -> Self {
-        let behind = format!("'. Try {} HELP.", container.to_uppercase());
+    /// Prefixes of CLIENT TRACKING that would have the client told twice.
+    pub(crate) fn prefix_overlap(prefix: &[u8], kind: &str, other: &[u8]) -> Self {
+        let other = String::from_utf8_lossy(other);
+        let behind = format!("' overlaps with {kind} '{other}'. Prefixes for a single client must not overlap.");
+        Self::quoting("ERR Prefix '", prefix, &behind)
+    }
+
+    /// A container's subcommand that exists, with arguments that it does not take.
+    pub(crate) fn subcommand_syntax(container: &str, given: &[u8]) -> Self {
+        let behind = format!("'. Try {container} HELP.");
         Self::quoting("ERR unknown subcommand or wrong number of arguments for '", given, &behind)
+    }
+
+    /// A command that a RESP2 connection with subscriptions may not use.
+    pub(crate) fn subscribed(command: &str) -> Self {
+        Self::text(format!(
+            "ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+             this context"
+        ))
     }
 
     /// EXEC that cannot be run at all; the transaction goes with it.
@@ -219,13 +246,6 @@ impl CommandError {
         Self::text(format!(
             "ERR Unbalanced '{command}' list of streams: for each stream key an ID, '+', or '{symbol}' must be specified."
         ))
-    }
-
-    /// Options that a subcommand does not know; `name` with its container.
-    pub(crate) fn subcommand_syntax(name: &str, given: &[u8]) -> Self {
-        let container = name.split('|').next().unwrap_or_default().to_uppercase();
-        let behind = format!("'. Try {container} HELP.");
-        Self::quoting("ERR unknown subcommand or wrong number of arguments for '", given, &behind)
     }
 
     /// An operation on several sorted sets without any.

@@ -8,13 +8,17 @@ mod context;
 mod engine;
 mod error;
 mod journal;
+mod monitor;
 mod net;
+mod notify;
 mod outbox;
 mod pause;
 mod persistence;
+mod pubsub;
 mod registry;
 mod server;
 mod session;
+mod tracking;
 mod usage;
 mod waiting;
 

@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::config::Settings;
 use crate::outbox::{Message, Outbox};
+use crate::tracking::Tracked;
 use crate::waiting::Waiting;
 use atomic_waker::AtomicWaker;
 use dashmap::DashMap;
@@ -56,8 +57,12 @@ pub(crate) struct ClientRecord {
     pub(crate) outbox: Outbox,
     /// Channels, patterns and shard channels that it is subscribed to.
     pub(crate) subscriptions: [AtomicU32; 3],
+    /// What it tracks, if it does.
+    pub(crate) tracking: Mutex<Option<Tracked>>,
     /// Its next command waits for the end of a pause.
     pub(crate) is_paused: AtomicBool,
+    /// MONITOR shows it every command that runs.
+    pub(crate) is_monitor: AtomicBool,
     /// What it waits for, if it does.
     pub(crate) waiting: Mutex<Option<Arc<Waiting>>>,
     pub(crate) waker: AtomicWaker,
@@ -93,7 +98,9 @@ impl ClientRecord {
             killed: AtomicBool::new(false),
             outbox: Outbox::default(),
             subscriptions: Default::default(),
+            tracking: Mutex::new(None),
             is_paused: AtomicBool::new(false),
+            is_monitor: AtomicBool::new(false),
             waiting: Mutex::new(None),
             waker: AtomicWaker::new(),
         }
@@ -118,10 +125,20 @@ impl ClientRecord {
 
     /// Adds a message to what waits for this client and wakes its connection; one that reads too slowly is dropped.
     pub(crate) fn push<W: Fn(&mut Reply)>(&self, message: &Message<W>, settings: &Settings) {
-        let protocol = if self.protocol.load(Ordering::Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
+        let protocol = if self.speaks_resp3() { Protocol::Resp3 } else { Protocol::Resp2 };
         let most = settings.client_output_buffer_limit[self.output_class()].hard;
         self.outbox.push(message.bytes(protocol), self.output_len.load(Ordering::Relaxed), most);
         self.waker.wake();
+    }
+
+    /// Whether it has switched to RESP3.
+    pub(crate) fn speaks_resp3(&self) -> bool {
+        self.protocol.load(Ordering::Relaxed) == 3
+    }
+
+    /// The client that is told of changed keys instead: 0 is none, -1 says that this one tracks nothing.
+    pub(crate) fn redirect(&self) -> i64 {
+        self.tracking.lock().as_ref().map_or(-1, |tracked| tracked.options.redirect.unwrap_or(0) as i64)
     }
 
     /// Whether its command waits, for whatever.

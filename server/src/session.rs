@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::config::Settings;
 use crate::journal::Journal;
+use crate::pubsub::Subscriptions;
 use crate::registry::ClientRecord;
 use crate::waiting::Pending;
 use resplite_resp::reply::Protocol;
@@ -52,6 +53,10 @@ pub(crate) struct Session {
     pub(crate) authenticated: bool,
     pub(crate) transaction: Option<Transaction>,
     pub(crate) watched: Watched,
+    /// What is published there comes to this connection.
+    pub(crate) subscriptions: Subscriptions,
+    /// Every command that runs is shown to this connection.
+    pub(crate) is_monitor: bool,
     pub(crate) reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH: reads leave the access time alone.
     pub(crate) no_touch: bool,
@@ -65,6 +70,10 @@ pub(crate) struct Session {
     pub(crate) has_logged: bool,
     /// This session runs what a log holds: nothing expires, nothing is refused, nothing is logged again.
     pub(crate) is_replay: bool,
+    /// CLIENT TRACKING: keys that this client reads are remembered, perhaps.
+    pub(crate) is_tracking: bool,
+    /// CLIENT CACHING has said whether the next command's keys are.
+    pub(crate) caching: Option<bool>,
     /// The last command waits: nothing else runs until it is served, times out or is unblocked.
     pub(crate) pending: Option<Pending>,
     /// The next command waits for the end of CLIENT PAUSE.
@@ -85,6 +94,8 @@ impl Session {
             authenticated,
             transaction: None,
             watched: Watched::default(),
+            subscriptions: Subscriptions::default(),
+            is_monitor: false,
             reply_mode: ReplyMode::On,
             no_touch: false,
             ran: 0,
@@ -92,10 +103,18 @@ impl Session {
             log_position: 0,
             has_logged: false,
             is_replay: false,
+            is_tracking: false,
+            caching: None,
             pending: None,
             is_paused: false,
             closing: false,
         }
+    }
+
+    /// Whether its subscriptions leave it hardly any commands: in RESP2 a message looks like a reply.
+    #[inline]
+    pub(crate) fn is_restricted(&self) -> bool {
+        !self.subscriptions.is_empty() && self.protocol == Protocol::Resp2
     }
 
     /// Whether nothing may run for this session now.

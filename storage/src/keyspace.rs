@@ -32,13 +32,19 @@ impl Hasher {
     }
 }
 
-/// Knows the next deadline and rings when an earlier one is set.
+/// What all shards share about expiry: the next deadline, the bell that rings when an earlier one is set, and whether
+/// anybody wants to hear of keys that expire.
 pub struct Alarm {
     next: AtomicU64,
+    tells_expired: AtomicBool,
     bell: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Alarm {
+    pub(crate) fn tells_expired(&self) -> bool {
+        self.tells_expired.load(Ordering::Relaxed)
+    }
+
     #[inline]
     pub(crate) fn set(&self, at: Millis) {
         // The plain look first: most deadlines are later than the next one, and cost no shared write.
@@ -115,7 +121,11 @@ impl Keyspace {
     pub fn new(options: KeyspaceOptions) -> Self {
         let shards = options.shards.clamp(1, 1024).next_power_of_two();
         let hasher = Hasher::new(options.seed);
-        let alarm = Arc::new(Alarm { next: AtomicU64::new(Millis::MAX), bell: OnceLock::new() });
+        let alarm = Arc::new(Alarm {
+            next: AtomicU64::new(Millis::MAX),
+            tells_expired: AtomicBool::new(false),
+            bell: OnceLock::new(),
+        });
         let slots = (0..shards)
             .map(|_| Slot(Mutex::new(Shard::new(options.databases, hasher, alarm.clone()))))
             .collect::<Box<[_]>>();
@@ -220,6 +230,11 @@ impl Keyspace {
     pub fn on_earlier_deadline(&self, bell: impl Fn() + Send + Sync + 'static) {
         // A keyspace belongs to one engine, which sets its bell once.
         let _ = self.alarm.bell.set(Box::new(bell));
+    }
+
+    /// Has expired keys kept for [`Shard::take_expired`], whatever [`Shard::keep_expired`] says of single shards.
+    pub fn tell_expired(&self, tell: bool) {
+        self.alarm.tells_expired.store(tell, Ordering::Relaxed);
     }
 
     /// Switches the sweeping of expired keys; reads never see them either way.
@@ -344,6 +359,12 @@ impl<'a> Locked<'a> {
     #[inline]
     pub fn has_ready(&self) -> bool {
         self.guards.iter().any(|(_, guard)| guard.has_ready())
+    }
+
+    /// Whether a shard has changes to tell: [`Shard::has_touched`].
+    #[inline]
+    pub fn has_touched(&self) -> bool {
+        self.guards.iter().any(|(_, guard)| guard.has_touched())
     }
 
     /// A key that has changed and that somebody waits for, and its database.

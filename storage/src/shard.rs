@@ -204,6 +204,8 @@ pub struct Shard {
     tracks: bool,
     /// Keys that have changed since somebody last asked.
     touched: Vec<Box<[u8]>>,
+    /// A whole database has gone since then.
+    is_cleared: bool,
     /// Whether anybody wants to hear of changes.
     has_audience: bool,
     stats: ShardStats,
@@ -212,7 +214,8 @@ pub struct Shard {
     /// The bit that all entries have, but for those that the snapshot on its way has yet to save.
     epoch: bool,
     snapshot: Option<Box<Progress>>,
-    /// Keys that expired and whose removal the log has yet to hear of, with their databases; empty without a log.
+    /// Keys that expired and of which the log and subscribers have yet to hear, with their databases; empty while there
+    /// are neither.
     expired: Vec<(usize, Box<[u8]>)>,
     keeps_expired: bool,
     /// Position in the log behind the last change of this shard.
@@ -231,6 +234,7 @@ impl Shard {
             ready: Vec::new(),
             tracks: false,
             touched: Vec::new(),
+            is_cleared: false,
             has_audience: false,
             stats: ShardStats::default(),
             hasher,
@@ -325,13 +329,13 @@ impl Shard {
             self.stats.expired += 1;
             self.take(at);
             self.tell(at);
-            if self.keeps_expired {
+            if self.keeps_expired || self.alarm.tells_expired() {
                 self.expired.push((at.db, at.key.into()));
             }
         }
     }
 
-    /// Has expired keys kept for [`Shard::take_expired`], or no longer.
+    /// Has expired keys kept for [`Shard::take_expired`], or no longer, and forgets those that were.
     pub fn keep_expired(&mut self, keep: bool) {
         self.keeps_expired = keep;
         self.expired.clear();
@@ -556,6 +560,7 @@ impl Shard {
 
     /// Takes all keys of a database away; the caller drops them, outside of the lock if it likes. Watchers hear of it.
     pub fn clear(&mut self, db: usize) -> Db {
+        self.is_cleared |= self.tracks;
         let watchers = std::mem::take(&mut self.dbs[db].watchers);
         let waiting = std::mem::take(&mut self.dbs[db].waiting);
         let old = std::mem::take(&mut self.dbs[db]);
@@ -739,14 +744,22 @@ impl Shard {
     /// Has changed keys kept for [`Shard::take_touched`], or no longer.
     pub fn track(&mut self, tracks: bool) {
         self.tracks = tracks;
-        self.touched.clear();
+        if !tracks {
+            self.touched = Vec::new();
+            self.is_cleared = false;
+        }
         self.count_audience();
     }
 
-    /// Whether [`Shard::take_touched`] has something.
+    /// Whether [`Shard::take_touched`] or [`Shard::take_cleared`] has something.
     #[inline]
     pub fn has_touched(&self) -> bool {
-        !self.touched.is_empty()
+        !self.touched.is_empty() || self.is_cleared
+    }
+
+    /// Whether [`Shard::clear`] was called since the last call.
+    pub fn take_cleared(&mut self) -> bool {
+        std::mem::take(&mut self.is_cleared)
     }
 
     /// The keys that have changed since the last call, in any database, those of [`Shard::clear`] not among them.

@@ -580,6 +580,8 @@ fn a_pause_stops_those_who_write() {
         (any)
         e<
         QUEUED
+        e> DISCARD
+        OK
         a> RPUSH q 1
         (integer) 1
         d<

@@ -48,7 +48,7 @@ impl Session {
 
     /// Takes a command in, unless it would end the run; returns it, and how many replies it gets.
     pub fn admit(&mut self, mut args: Arguments) -> Option<(Arguments, usize)> {
-        if is_dangerous(&args) {
+        if is_dangerous(&args) || brings_more_than_a_reply(&args) {
             return None;
         }
         if self.in_transaction && is(&args, &["client", "reply"]) {
@@ -118,6 +118,12 @@ pub fn is_dangerous(args: &Arguments) -> bool {
     // A pause stops this test's own questions as well.
     let stops_all = is(args, &["shutdown"]) || is(args, &["debug", "sleep"]) || is(args, &["client", "pause"]);
     stops_all || changes_ending_setting
+}
+
+/// Whether replies cannot be counted any more: messages come between them, and some commands are refused.
+fn brings_more_than_a_reply(args: &Arguments) -> bool {
+    let name = args.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    name.ends_with(b"subscribe") || name == b"monitor"
 }
 
 /// Whether the command does something to other connections, or to all.

@@ -1,12 +1,13 @@
 //! CLIENT: the connections, seen, named and ended by clients.
 
 use super::connection::{NAME_RULE, client_name};
-use super::{int, is, timeout_millis};
+use super::{int, is, timeout_millis, tracking};
 use crate::command::{Command, Flags, Group, Handler};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use crate::registry::ClientRecord;
 use crate::session::ReplyMode;
+use crate::tracking::Mode;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -26,7 +27,9 @@ const CLIENT: Command = Command::container(
     Group::Connection,
     "client",
     &[
+        tracking::CACHING,
         subcommand("client|getname", getname).arity(2).since("2.6.9").doc("The connection's name, or nil."),
+        tracking::GETREDIR,
         Command::control(Group::Connection, "client|help", super::help)
             .arity(2)
             .flag(Flags::LOADING.with(Flags::STALE))
@@ -81,6 +84,8 @@ const CLIENT: Command = Command::container(
             .since("2.6.9")
             .doc("Names the connection.")
             .syntax("connection-name"),
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         subcommand("client|unblock", unblock)
             .arity(-3)
             .flag(Flags::ADMIN)
@@ -182,7 +187,7 @@ fn info(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
 
 fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() > 4 {
-        return Err(CommandError::subcommand_arity("client", &args[1]));
+        return Err(CommandError::subcommand_syntax("CLIENT", &args[1]));
     }
     let with_error = match args.get(3) {
         None => false,
@@ -201,7 +206,7 @@ fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 fn pause(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() > 4 {
-        return Err(CommandError::subcommand_arity("client", &args[1]));
+        return Err(CommandError::subcommand_syntax("CLIENT", &args[1]));
     }
     let all = match args.get(3) {
         None => true,
@@ -233,6 +238,11 @@ enum Type {
 }
 
 impl Type {
+    /// The class of a connection; as there is no replication, it is one of two.
+    fn of(client: &ClientRecord) -> Self {
+        if client.is_subscriber() { Type::PubSub } else { Type::Normal }
+    }
+
     fn parse(word: &[u8]) -> CmdResult<Self> {
         match word {
             word if is(word, "normal") => Ok(Type::Normal),
@@ -251,10 +261,9 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut clients = ctx.engine.registry.all();
     match args.get(2) {
         None => {}
-        // Every connection is a normal one: there is neither replication nor a subscription.
         Some(word) if is(word, "type") && args.len() == 4 => {
             let wanted = Type::parse(&args[3])?;
-            clients.retain(|_| wanted == Type::Normal);
+            clients.retain(|client| Type::of(client) == wanted);
         }
         Some(word) if is(word, "id") && args.len() >= 4 => {
             let ids: Option<Vec<i64>> = args.from(3).iter().map(number::parse_i64).collect();
@@ -329,7 +338,7 @@ impl Filters {
         let age = (now.saturating_sub(client.created) / 1000) as i64;
         !(self.spare_self && client.id == own_id)
             && self.id.is_none_or(|id| client.id as i64 == id)
-            && self.client_type.is_none_or(|client_type| client_type == Type::Normal)
+            && self.client_type.is_none_or(|client_type| Type::of(client) == client_type)
             && self.addr.as_ref().is_none_or(|addr| client.addr == *addr)
             && self.laddr.as_ref().is_none_or(|laddr| client.laddr == *laddr)
             && self.max_age.is_none_or(|least| age >= least)
@@ -372,9 +381,15 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
     let command = if is_self { Some(ctx.command) } else { client.last_command() };
     let queued = client.queued.load(Ordering::Relaxed);
     let mut flags = String::new();
+    let tracked = client.tracking.lock().as_ref().map(|tracked| (tracked.options.mode, tracked.is_broken));
     for (set, flag) in [
-        (client.is_blocked(), 'b'),
+        (client.is_monitor.load(Ordering::Relaxed), 'O'),
+        (client.is_subscriber(), 'P'),
         (queued >= 0, 'x'),
+        (client.is_blocked(), 'b'),
+        (tracked.is_some(), 't'),
+        (tracked.is_some_and(|(_, is_broken)| is_broken), 'R'),
+        (tracked.is_some_and(|(mode, _)| mode == Mode::Broadcast), 'B'),
         (client.is_unix, 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),
         (client.no_touch.load(Ordering::Relaxed), 'T'),
@@ -388,17 +403,18 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
     }
     let query = client.query_len.load(Ordering::Relaxed);
     let query_capacity = client.query_capacity.load(Ordering::Relaxed);
-    let output = client.output_len.load(Ordering::Relaxed);
+    let output = client.output_len.load(Ordering::Relaxed) + client.outbox.len();
     let queued_bytes = if queued > 0 { client.queued_bytes.load(Ordering::Relaxed) } else { 0 };
     let names = client.names.lock().clone();
     let text = names.name.len() + names.lib_name.len() + names.lib_version.len();
     let total = size_of::<ClientRecord>() + text + query_capacity + output + queued_bytes;
+    let [sub, psub, ssub] = [0, 1, 2].map(|kind| client.subscriptions[kind].load(Ordering::Relaxed));
     // A connection has no reply buffer of its own (rbs, rbp, obl): what its socket did not take at once is a list.
     let written = writeln!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub=0 psub=0 ssub=0 multi={queued} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub={sub} psub={psub} ssub={ssub} multi={queued} \
          watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
-         tot-mem={total} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         tot-mem={total} events={} cmd={} user=default redir={} resp={} lib-name={} lib-ver={}",
         client.id,
         client.addr,
         client.laddr,
@@ -411,6 +427,7 @@ fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
         usize::from(output > 0),
         if output > 0 { "rw" } else { "r" },
         command.map_or("NULL", |command| command.name),
+        client.redirect(),
         client.protocol.load(Ordering::Relaxed),
         names.lib_name,
         names.lib_version,

@@ -166,7 +166,7 @@ fn keys_of(args: Args<'_>) -> CmdResult<Vec<KeyUse<'_>>> {
     if let Some(sub) = args.get(1).filter(|_| !command.subcommands.is_empty()) {
         command = command::find_subcommand(command, sub).ok_or(invalid)?;
     }
-    if command.keys[0].is_none() {
+    if command.keys.iter().flatten().all(|spec| spec.is_channel) {
         return Err(CommandError::text("ERR The command has no key arguments"));
     }
     if !command.takes(args.len()) {

@@ -17,8 +17,13 @@ const fn control(name: &'static str, handler: crate::command::Handler) -> Comman
 
 const PING: Command = control("ping", ping).arity(-1).fast().doc("Answers PONG, or the message.").syntax("[message]");
 
-fn ping(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+fn ping(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     match args.len() {
+        1 | 2 if ctx.session.is_restricted() => {
+            out.array(2);
+            out.bulk("pong");
+            out.bulk(args.get(1).unwrap_or_default());
+        }
         1 => out.simple("PONG"),
         2 => out.bulk(&args[1]),
         _ => return Err(CommandError::arity("ping")),
@@ -206,10 +211,16 @@ const RESET: Command = control("reset", reset)
 
 fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     super::transaction::forget(ctx);
+    ctx.engine.stop_listening(ctx.session);
+    if !ctx.session.record.is_local {
+        // What came until now stands before the reply.
+        ctx.session.record.outbox.drain(out);
+    }
     set_db(ctx, 0);
     set_protocol(ctx, Protocol::Resp2, out);
     ctx.session.reply_mode = crate::session::ReplyMode::On;
     ctx.session.no_touch = false;
+    super::tracking::end(ctx);
     let record = &ctx.session.record;
     // Whoever is inside the process has never had to log in.
     ctx.session.authenticated = record.is_local || ctx.session.settings.requirepass.is_empty();

@@ -4,6 +4,7 @@ use super::{int, is};
 use crate::command::{Command, Flags, Group, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
@@ -20,7 +21,7 @@ const DUMP: Command = Command::read(Group::Generic, "dump", dump)
 
 fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let options = Options { compress: ctx.settings().rdbcompression };
-    match ctx.peek(&args[1]) {
+    match ctx.entry(&args[1]) {
         Some(entry) => out.bulk(rdb::dump(entry.value(), options)),
         None => out.nil(),
     }
@@ -105,6 +106,7 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         // It would be gone at once.
         if ctx.remove(key).is_some() {
             ctx.log(&[b"DEL", key]);
+            ctx.notify(EventClasses::GENERIC, "del", key);
         }
         return Ok(());
     }
@@ -121,5 +123,7 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if let Some(idle) = options.idle {
         ctx.set_idle(key, idle);
     }
+    ctx.notify(EventClasses::NEW, "new", key);
+    ctx.notify(EventClasses::GENERIC, "restore", key);
     Ok(())
 }

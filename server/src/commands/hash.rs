@@ -5,6 +5,7 @@ use super::{Bound, Pick, bounded, float_error, int, is, write_item};
 use crate::command::{Command, Group, Handler, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -59,7 +60,7 @@ fn set_fields(ctx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult<usize> {
         return Err(CommandError::arity(ctx.command.name));
     }
     let limits = ctx.limits();
-    ctx.upsert(&args[1], |hash: &mut Hash| {
+    let new = ctx.upsert(&args[1], |hash: &mut Hash| {
         let added = args.len() / 2 - 1;
         if added > 1 {
             let longest = args.iter().skip(2).map(<[u8]>::len).max().unwrap_or(0);
@@ -67,7 +68,9 @@ fn set_fields(ctx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult<usize> {
         }
         let fields = (2..args.len()).step_by(2);
         Edit::changed(fields.filter(|at| hash.set(&args[*at], &args[at + 1], &limits)).count())
-    })
+    })?;
+    ctx.notify(EventClasses::HASH, "hset", &args[1]);
+    Ok(new)
 }
 
 const HMSET: Command = write("hmset", hmset)
@@ -98,6 +101,9 @@ fn hsetnx(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let new = !hash.contains(&args[2]) && hash.set(&args[2], &args[3], &limits);
         Edit::when(new, new)
     })?;
+    if new {
+        ctx.notify(EventClasses::HASH, "hset", &args[1]);
+    }
     out.int(i64::from(new));
     Ok(())
 }
@@ -218,7 +224,11 @@ fn hdel(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let removed = args.iter().skip(2).filter(|field| hash.remove(field)).count();
         Edit::when(removed > 0, removed)
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        ctx.notify_removal(EventClasses::HASH, "hdel", &args[1]);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 
@@ -244,6 +254,7 @@ fn hincrby(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         }
         Edit::when(sum.is_ok(), sum)
     })??;
+    ctx.notify(EventClasses::HASH, "hincrby", &args[1]);
     out.int(sum);
     Ok(())
 }
@@ -277,6 +288,7 @@ fn hincrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult
     })??;
     // Another server might add in another precision.
     ctx.log(&[b"HSET", &args[1], &args[2], sum.as_bytes()]);
+    ctx.notify(EventClasses::HASH, "hincrbyfloat", &args[1]);
     out.bulk(&sum);
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::command::{Command, Flags, Group, Locks};
 use crate::context::Ctx;
 use crate::error::CmdResult;
 use crate::persistence::{Job, LOADING};
+use crate::pubsub::Kind;
 use crate::usage;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -143,8 +144,8 @@ fn clients(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     let output = most(|client| client.output_len.load(Ordering::Relaxed));
     lines.add("client_recent_max_output_buffer", output.unwrap_or(0));
     lines.add("blocked_clients", ctx.engine.waiting_room.len() + ctx.engine.pause.waiting());
-    lines.add("tracking_clients", 0);
-    lines.add("pubsub_clients", 0);
+    lines.add("tracking_clients", ctx.engine.tracking.counts().clients);
+    lines.add("pubsub_clients", clients.iter().filter(|client| client.is_subscriber()).count());
     lines.add("watching_clients", clients.iter().filter(|client| watching(client) > 0).count());
     lines.add("clients_in_timeout_table", ctx.engine.waiting_room.with_deadline());
     let watched: usize = ctx.locked().shards().map(|shard| shard.watched()).sum();
@@ -264,9 +265,14 @@ fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("evicted_clients", 0);
     lines.add("keyspace_hits", hits);
     lines.add("keyspace_misses", misses);
-    lines.add("pubsub_channels", 0);
-    lines.add("pubsub_patterns", 0);
-    lines.add("pubsubshard_channels", 0);
+    let pubsub = &ctx.engine.pubsub;
+    lines.add("pubsub_channels", pubsub.channel_count(Kind::Channel));
+    lines.add("pubsub_patterns", pubsub.pattern_count());
+    lines.add("pubsubshard_channels", pubsub.channel_count(Kind::ShardChannel));
+    let tracking = ctx.engine.tracking.counts();
+    lines.add("tracking_total_keys", tracking.keys);
+    lines.add("tracking_total_items", tracking.items);
+    lines.add("tracking_total_prefixes", tracking.prefixes);
     // Nothing here forks.
     lines.add("latest_fork_usec", 0);
     lines.add("total_forks", 0);

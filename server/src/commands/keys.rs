@@ -4,6 +4,7 @@ use super::{int, is};
 use crate::command::{Command, Flags, Group, Handler, KeySpec, Locks, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -55,7 +56,13 @@ const DEL: Command = write("del", del)
     .syntax("key [key ...]");
 
 fn del(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let removed = args.iter().skip(1).filter(|key| ctx.remove(key).is_some()).count();
+    let mut removed = 0;
+    for key in args.iter().skip(1) {
+        if ctx.remove(key).is_some() {
+            removed += 1;
+            ctx.notify(EventClasses::GENERIC, "del", key);
+        }
+    }
     out.int(removed as i64);
     Ok(())
 }
@@ -76,6 +83,7 @@ fn unlink(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     for key in args.iter().skip(1) {
         let Some(entry) = ctx.remove(key) else { continue };
         removed += 1;
+        ctx.notify(EventClasses::GENERIC, "del", key);
         if entry.heap_bytes() > FREE_IN_BACKGROUND {
             ctx.engine.discard(entry);
         }
@@ -94,9 +102,7 @@ const EXISTS: Command = read("exists", exists)
 fn exists(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut found = 0;
     for key in args.iter().skip(1) {
-        let (at, now) = (ctx.at(key), ctx.horizon());
-        // A hit or a miss, but not a use of the value.
-        found += i64::from(ctx.shard(at).read(at, now, None).is_some());
+        found += i64::from(ctx.look(key).is_some());
     }
     out.int(found);
     Ok(())
@@ -114,6 +120,7 @@ fn touch(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (now, access) = (ctx.horizon(), ctx.access());
     let mut found = 0;
     for key in args.iter().skip(1) {
+        ctx.notify_miss(key);
         let at = ctx.at(key);
         // TOUCH is what touches even for a client that said CLIENT NO-TOUCH.
         found += i64::from(ctx.shard(at).read(at, now, Some(access)).is_some());
@@ -130,7 +137,7 @@ const TYPE: Command = read("type", type_name)
     .syntax("key");
 
 fn type_name(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    out.simple(ctx.peek(&args[1]).map_or("none", |entry| entry.value().type_name()));
+    out.simple(ctx.look(&args[1]).map_or("none", |entry| entry.value().type_name()));
     Ok(())
 }
 
@@ -177,6 +184,9 @@ fn move_value(ctx: &mut Ctx<'_>, from: &[u8], to: &[u8]) -> CmdResult {
     let Some(mut entry) = ctx.remove(from) else { return Ok(()) };
     let deadline = entry.deadline();
     ctx.put(to, entry.take_value(), deadline);
+    ctx.notify(EventClasses::NEW, "new", to);
+    ctx.notify(EventClasses::GENERIC, "rename_from", from);
+    ctx.notify(EventClasses::GENERIC, "rename_to", to);
     Ok(())
 }
 
@@ -214,6 +224,8 @@ fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let shard = ctx.shard(target);
         shard.purge(target, now);
         shard.put(target, value, deadline, access);
+        ctx.notify_in(db, EventClasses::NEW, "new", &args[2]);
+        ctx.notify_in(db, EventClasses::GENERIC, "copy_to", &args[2]);
     }
     Ok(())
 }
@@ -244,6 +256,9 @@ fn move_key(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if let Some(mut entry) = ctx.remove(&args[1]) {
         let deadline = entry.deadline();
         ctx.shard(target).put(target, entry.take_value(), deadline, access);
+        ctx.notify_in(db, EventClasses::NEW, "new", &args[1]);
+        ctx.notify(EventClasses::GENERIC, "move_from", &args[1]);
+        ctx.notify_in(db, EventClasses::GENERIC, "move_to", &args[1]);
     }
     out.int(1);
     Ok(())
@@ -416,8 +431,7 @@ fn pexpiretime(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
 }
 
 fn answer_deadline(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, show: impl Fn(Millis) -> i64) -> CmdResult {
-    let (at, now) = (ctx.at(&args[1]), ctx.horizon());
-    out.int(match ctx.shard(at).read(at, now, None) {
+    out.int(match ctx.look(&args[1]) {
         None => -2,
         Some(entry) => entry.deadline().map_or(-1, show),
     });

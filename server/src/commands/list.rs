@@ -6,6 +6,7 @@ use super::{counted_keys, int, is, positive, range, write_item};
 use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -50,12 +51,29 @@ fn rpush(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     push(ctx, args, Side::Back, out)
 }
 
+/// The event of an element that has come to one end.
+fn pushed(side: Side) -> &'static str {
+    match side {
+        Side::Front => "lpush",
+        Side::Back => "rpush",
+    }
+}
+
+/// The event of an element that has gone from one end.
+fn popped(side: Side) -> &'static str {
+    match side {
+        Side::Front => "lpop",
+        Side::Back => "rpop",
+    }
+}
+
 fn push(ctx: &mut Ctx<'_>, args: Args<'_>, side: Side, out: &mut Reply) -> CmdResult {
     let limits = ctx.limits();
     let len = ctx.upsert(&args[1], |list: &mut List| {
         list.push_all(side, args.from(2).iter(), &limits);
         Edit::changed(list.len())
     })?;
+    ctx.notify(EventClasses::LIST, pushed(side), &args[1]);
     out.int(len as i64);
     Ok(())
 }
@@ -92,6 +110,9 @@ fn push_existing(ctx: &mut Ctx<'_>, args: Args<'_>, side: Side, out: &mut Reply)
         list.push_all(side, args.from(2).iter(), &limits);
         Edit::changed(list.len())
     })?;
+    if len.is_some() {
+        ctx.notify(EventClasses::LIST, pushed(side), &args[1]);
+    }
     out.int(len.unwrap_or(0) as i64);
     Ok(())
 }
@@ -121,12 +142,13 @@ fn rpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 fn pop(ctx: &mut Ctx<'_>, args: Args<'_>, side: Side, out: &mut Reply) -> CmdResult {
     let limits = ctx.limits();
     if args.len() == 2 {
-        let popped = ctx.update(&args[1], |list: &mut List| {
+        let taken = ctx.update(&args[1], |list: &mut List| {
             list.pop(side, &limits, |element| write_item(out, element));
             Edit::changed(())
         })?;
-        if popped.is_none() {
-            out.nil();
+        match taken {
+            Some(()) => ctx.notify_removal(EventClasses::LIST, popped(side), &args[1]),
+            None => out.nil(),
         }
         return Ok(());
     }
@@ -134,24 +156,26 @@ fn pop(ctx: &mut Ctx<'_>, args: Args<'_>, side: Side, out: &mut Reply) -> CmdRes
         return Err(CommandError::arity(ctx.command.name));
     }
     let count = positive(&args[2])?;
-    if ctx.update(&args[1], |list: &mut List| pop_many(list, side, count, &limits, out))?.is_none() {
-        out.nil_array();
+    match ctx.update(&args[1], |list: &mut List| pop_many(list, side, count, &limits, out))? {
+        Some(0) => {}
+        Some(_) => ctx.notify_removal(EventClasses::LIST, popped(side), &args[1]),
+        None => out.nil_array(),
     }
     Ok(())
 }
 
-/// Takes up to `count` elements and writes them as an array.
+/// Takes up to `count` elements and writes them as an array; returns how many.
 fn pop_many(
     list: &mut List,
     side: Side,
     count: usize,
     limits: &resplite_storage::types::Limits,
     out: &mut Reply,
-) -> Edit<()> {
+) -> Edit<usize> {
     let count = count.min(list.len());
     out.array(count);
     list.pop_many(side, count, limits, |element| write_item(out, element));
-    Edit::when(count > 0, ())
+    Edit::when(count > 0, count)
 }
 
 const LLEN: Command = read("llen", llen).arity(2).key(usage::LOOK, 1).fast().doc("Number of elements.").syntax("key");
@@ -200,6 +224,7 @@ fn lset(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if set != Some(true) {
         return Err(CommandError::INDEX_OUT_OF_RANGE);
     }
+    ctx.notify(EventClasses::LIST, "lset", &args[1]);
     out.ok();
     Ok(())
 }
@@ -226,6 +251,9 @@ fn linsert(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         };
         Edit::when(inserted, if inserted { list.len() as i64 } else { -1 })
     })?;
+    if len.is_some_and(|len| len > 0) {
+        ctx.notify(EventClasses::LIST, "linsert", &args[1]);
+    }
     out.int(len.unwrap_or(0));
     Ok(())
 }
@@ -245,7 +273,11 @@ fn lrem(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let removed = list.remove(count, &args[3], &limits);
         Edit::when(removed > 0, removed)
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        ctx.notify_removal(EventClasses::LIST, "lrem", &args[1]);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 
@@ -265,6 +297,9 @@ fn ltrim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if removed == Some(0) {
         // Watchers hear of it nevertheless. The log does not: capped lists are trimmed after each push.
         ctx.log_nothing();
+    }
+    if removed.is_some() {
+        ctx.notify_removal(EventClasses::LIST, "ltrim", &args[1]);
     }
     out.ok();
     Ok(())
@@ -375,7 +410,7 @@ fn move_element(
     (destination, to): (&[u8], Side),
     out: &mut Reply,
 ) -> CmdResult {
-    if ctx.read::<List>(source)?.is_none() {
+    if ctx.peek_as::<List>(source)?.is_none() {
         out.nil();
         return Ok(());
     }
@@ -390,6 +425,8 @@ fn move_element(
             }
             Edit::changed(())
         })?;
+        ctx.notify(EventClasses::LIST, pushed(to), destination);
+        ctx.notify(EventClasses::LIST, popped(from), source);
         return Ok(());
     }
     let taken = ctx.update(source, |list: &mut List| {
@@ -403,6 +440,8 @@ fn move_element(
         list.push(to, &element, &limits);
         Edit::changed(())
     })?;
+    ctx.notify(EventClasses::LIST, pushed(to), destination);
+    ctx.notify_removal(EventClasses::LIST, popped(from), source);
     out.bulk(&element);
     Ok(())
 }
@@ -421,12 +460,13 @@ fn lmpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let count = pop_count(args, at + 1)?;
     let limits = ctx.limits();
     for key in keys.iter() {
-        if ctx.read::<List>(key)?.is_none() {
+        if ctx.peek_as::<List>(key)?.is_none() {
             continue;
         }
         out.array(2);
         out.bulk(key);
         ctx.update(key, |list: &mut List| pop_many(list, side, count, &limits, out))?;
+        ctx.notify_removal(EventClasses::LIST, popped(side), key);
         return Ok(());
     }
     out.nil_array();

@@ -7,7 +7,7 @@ use crate::error::{CmdResult, CommandError};
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 
-pub(crate) const COMMANDS: &[Command] = &[TIME, MEMORY, SHUTDOWN];
+pub(crate) const COMMANDS: &[Command] = &[TIME, MEMORY, MONITOR, SHUTDOWN];
 
 /// A container called without a subcommand; its arity lets nothing through to here.
 pub(crate) fn bare_container(ctx: &mut Ctx<'_>, _: Args<'_>, _: &mut Reply) -> CmdResult {
@@ -71,6 +71,24 @@ fn memory_usage(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult
     let own = entry.heap_bytes() + if entry.deadline().is_some() { DEADLINE } else { 0 };
     let share = ctx.shard(key).db(db).bytes_per_key();
     out.int((own + share) as i64);
+    Ok(())
+}
+
+const MONITOR: Command = Command::control(Group::Server, "monitor", monitor)
+    .flag(Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE))
+    .doc("Shows every command that the server runs from now on.");
+
+fn monitor(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    // Inside the process nothing would bound what piles up.
+    if !ctx.is_alone() || ctx.session.record.is_local {
+        return Err(CommandError::MONITOR_REFUSED);
+    }
+    // Who watches already gets no answer, only the lines.
+    if !ctx.session.is_monitor {
+        ctx.session.is_monitor = true;
+        ctx.engine.monitors.add(ctx.session.record.clone());
+        out.ok();
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::{Bound, Pick, bounded, intersection_limit, positive, write_item};
 use crate::command::{Command, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -55,6 +56,9 @@ fn sadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let added = args.iter().skip(2).filter(|member| set.insert(member, &limits)).count();
         Edit::when(added > 0, added)
     })?;
+    if added > 0 {
+        ctx.notify(EventClasses::SET, "sadd", &args[1]);
+    }
     out.int(added as i64);
     Ok(())
 }
@@ -71,7 +75,11 @@ fn srem(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let removed = args.iter().skip(2).filter(|member| set.remove(member)).count();
         Edit::when(removed > 0, removed)
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        ctx.notify_removal(EventClasses::SET, "srem", &args[1]);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 
@@ -158,7 +166,7 @@ fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
                 gone.push(member.to_vec());
             }
         });
-        Edit::when(popped > 0, ())
+        Edit::when(popped > 0, popped)
     })?;
     // Chance is not repeated: the log says which members went.
     for group in gone.chunks(SREM_GROUP) {
@@ -166,8 +174,11 @@ fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         effect.extend(group.iter().map(Vec::as_slice));
         ctx.log(&effect);
     }
+    if popped.is_some_and(|popped| popped > 0) {
+        ctx.notify_removal(EventClasses::SET, "spop", &args[1]);
+    }
     match (popped, count) {
-        (Some(()), _) => {}
+        (Some(_), _) => {}
         (None, Some(_)) => out.set(0),
         (None, None) => out.nil(),
     }
@@ -223,7 +234,7 @@ const SMOVE: Command = write("smove", smove)
 
 fn smove(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (source, destination, member) = (&args[1], &args[2], &args[3]);
-    let Some(set) = ctx.read::<Set>(source)? else {
+    let Some(set) = ctx.peek_as::<Set>(source)? else {
         out.int(0);
         return Ok(());
     };
@@ -232,10 +243,14 @@ fn smove(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if is_member && source != destination {
         let limits = ctx.limits();
         ctx.update(source, |set: &mut Set| Edit::changed(set.remove(member)))?;
-        ctx.upsert(destination, |set: &mut Set| {
+        ctx.notify_removal(EventClasses::SET, "srem", source);
+        let new = ctx.upsert(destination, |set: &mut Set| {
             let new = set.insert(member, &limits);
-            Edit::when(new, ())
+            Edit::when(new, new)
         })?;
+        if new {
+            ctx.notify(EventClasses::SET, "sadd", destination);
+        }
     }
     out.int(i64::from(is_member));
     Ok(())
@@ -272,7 +287,7 @@ fn answer(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, algebra: Algebra) 
 fn store(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, algebra: Algebra) -> CmdResult {
     let set = combine(ctx, args.from(2), algebra)?;
     let len = set.len();
-    ctx.store(&args[1], set);
+    ctx.store(&args[1], set, EventClasses::SET, ctx.command.name);
     out.int(len as i64);
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::{Bound, Pick, bounded, counted_keys, float, int, intersection_limit, 
 use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -136,6 +137,9 @@ fn add_pairs(
         true => ctx.update(key, add_all)?.unwrap_or((0, 0, AddOutcome::Refused)),
         false => ctx.upsert(key, add_all)?,
     };
+    if added + updated > 0 {
+        ctx.notify(EventClasses::SORTED_SET, if options.increment { "zincr" } else { "zadd" }, key);
+    }
     if last == AddOutcome::NotANumber {
         return Err(CommandError::SCORE_NAN);
     }
@@ -178,7 +182,11 @@ fn zrem(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let removed = args.iter().skip(2).filter(|member| set.remove(member)).count();
         Edit::when(removed > 0, removed)
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        ctx.notify_removal(EventClasses::SORTED_SET, "zrem", &args[1]);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 
@@ -530,7 +538,7 @@ fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
 /// Keeps a result under a key and answers with its size.
 fn store(ctx: &mut Ctx<'_>, key: &[u8], set: SortedSet, out: &mut Reply) {
     let len = set.len();
-    ctx.store(key, set);
+    ctx.store(key, set, EventClasses::SORTED_SET, ctx.command.name);
     out.int(len as i64);
 }
 
@@ -573,7 +581,11 @@ fn remove_range(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, by: By) -> C
         let removed = set.remove_range(query.ranks(set));
         Edit::when(removed > 0, removed)
     })?;
-    out.int(removed.unwrap_or(0) as i64);
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        ctx.notify_removal(EventClasses::SORTED_SET, ctx.command.name, &args[1]);
+    }
+    out.int(removed as i64);
     Ok(())
 }
 
@@ -619,12 +631,19 @@ fn pop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply, greatest: bool) -> Cm
             write_item(out, member);
             out.double(score);
         });
-        Edit::when(len > 0, ())
+        Edit::when(len > 0, len)
     })?;
-    if popped.is_none() {
-        out.array(0);
+    match popped {
+        Some(0) => {}
+        Some(_) => ctx.notify_removal(EventClasses::SORTED_SET, popped_from(greatest), &args[1]),
+        None => out.array(0),
     }
     Ok(())
+}
+
+/// The event of members that have gone from one end.
+fn popped_from(greatest: bool) -> &'static str {
+    if greatest { "zpopmax" } else { "zpopmin" }
 }
 
 fn take(set: &mut SortedSet, count: usize, greatest: bool, visit: impl FnMut(Item<'_>, f64)) {
@@ -644,7 +663,7 @@ fn zmpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let greatest = is_max(args.get(at))?;
     let count = pop_count(args, at + 1)?;
     for key in keys.iter() {
-        if ctx.read::<SortedSet>(key)?.is_some() {
+        if ctx.peek_as::<SortedSet>(key)?.is_some() {
             return pop_pairs(ctx, key, count, greatest, out);
         }
     }
@@ -675,6 +694,7 @@ fn pop_pairs(ctx: &mut Ctx<'_>, key: &[u8], count: usize, greatest: bool, out: &
         });
         Edit::changed(())
     })?;
+    ctx.notify_removal(EventClasses::SORTED_SET, popped_from(greatest), key);
     Ok(())
 }
 

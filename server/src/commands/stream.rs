@@ -9,6 +9,7 @@ use super::{int, is, write_item};
 use crate::command::{Command, Group, Handler, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use ids::{interval, strict_id, text};
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
@@ -40,6 +41,9 @@ pub(crate) const COMMANDS: &[Command] = &[
 const TRIM_BLOCKS: u64 = 100;
 const TRIM_DEFAULT: u64 = 10_000;
 const TRIM_MAX: u64 = 1_000_000;
+
+/// The event of an entry that was added.
+const ADDED: &str = "xadd";
 
 const fn reads(name: &'static str, handler: Handler) -> Command {
     Command::read(Group::Stream, name, handler).since("5.0.0")
@@ -75,7 +79,7 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         return Ok(());
     }
     let (now, limits) = (ctx.now(), ctx.limits());
-    let add = |stream: &mut Stream| -> CmdResult<(Id, Option<Id>)> {
+    let add = |stream: &mut Stream| -> CmdResult<(Id, u64, Option<Id>)> {
         if stream.entries().last_id() == Id::MAX {
             return Err(CommandError::IDS_EXHAUSTED);
         }
@@ -85,13 +89,14 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             AddError::IdTooSmall => CommandError::ID_TOO_SMALL,
             AddError::TooLarge => CommandError::ELEMENTS_TOO_LARGE,
         })?;
-        if let Some(trim) = options.trim {
-            stream.trim(trim);
-        }
-        Ok((id, stream.entries().first_id()))
+        let removed = options.trim.map_or(0, |trim| stream.trim(trim));
+        Ok((id, removed, stream.entries().first_id()))
     };
     let key = &args[1];
-    let (id, first) = change_or_create(ctx, key, add)?;
+    let (id, removed, first) = add_or_create(ctx, key, add)?;
+    if removed > 0 {
+        ctx.notify(EventClasses::STREAM, "xtrim", key);
+    }
     let is_exact = matches!(options.id, Some(NewId::Exact(_)));
     if !(is_exact && options.approximate_at.is_none()) && ctx.is_logged() {
         log_with(ctx, args, &options, Some(id), first)?;
@@ -100,18 +105,20 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     Ok(())
 }
 
-/// Changes a stream, or a new one that is kept only if all goes well.
-fn change_or_create<R>(ctx: &mut Ctx<'_>, key: &[u8], edit: impl FnOnce(&mut Stream) -> CmdResult<R>) -> CmdResult<R> {
+/// Adds to a stream, or to a new one that is kept only if all goes well.
+fn add_or_create<R>(ctx: &mut Ctx<'_>, key: &[u8], edit: impl FnOnce(&mut Stream) -> CmdResult<R>) -> CmdResult<R> {
     if ctx.peek(key).is_some() {
         let result = ctx.update(key, |stream: &mut Stream| {
             let result = edit(stream);
             Edit::when(result.is_ok(), result)
         })?;
-        return result.unwrap_or(Err(CommandError::NO_SUCH_KEY));
+        let result = result.unwrap_or(Err(CommandError::NO_SUCH_KEY))?;
+        ctx.notify(EventClasses::STREAM, ADDED, key);
+        return Ok(result);
     }
     let mut stream = Stream::new();
     let result = edit(&mut stream)?;
-    ctx.store(key, stream);
+    ctx.store(key, stream, EventClasses::STREAM, ADDED);
     Ok(result)
 }
 
@@ -331,7 +338,11 @@ fn xdel(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let deleted = ids.iter().filter(is_deleted).count();
         Edit::when(deleted > 0, deleted)
     })?;
-    out.int(deleted.unwrap_or(0) as i64);
+    let deleted = deleted.unwrap_or(0);
+    if deleted > 0 {
+        ctx.notify(EventClasses::STREAM, "xdel", &args[1]);
+    }
+    out.int(deleted as i64);
     Ok(())
 }
 
@@ -352,6 +363,9 @@ fn xdelex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         Edit::when(is_changed, deletions)
     })?;
     let deletions = deletions.unwrap_or_else(|| vec![Deletion::Missing; ids.len()]);
+    if deletions.contains(&Deletion::Deleted) {
+        ctx.notify(EventClasses::STREAM, "xdel", &args[1]);
+    }
     out.array(deletions.len());
     deletions.into_iter().for_each(|deletion| out.int(outcome(deletion)));
     Ok(())
@@ -405,6 +419,9 @@ fn xtrim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         Edit::when(removed > 0, (removed, stream.entries().first_id()))
     })?;
     let (removed, first) = trimmed.unwrap_or_default();
+    if removed > 0 {
+        ctx.notify(EventClasses::STREAM, "xtrim", &args[1]);
+    }
     if removed > 0 && options.approximate_at.is_some() && ctx.is_logged() {
         log_with(ctx, args, &options, None, first)?;
     }
@@ -459,6 +476,7 @@ fn xsetid(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         Edit::changed(Ok(()))
     })?;
     set.unwrap_or(Err(CommandError::NO_SUCH_KEY))?;
+    ctx.notify(EventClasses::STREAM, "xsetid", &args[1]);
     out.ok();
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::{float_error, int, is, write_string};
 use crate::command::{Command, Group, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -146,7 +147,7 @@ fn deadline(ctx: &Ctx<'_>, arg: &[u8], unit: TimeUnit) -> CmdResult<Millis> {
 
 fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() == 3 {
-        ctx.set(&args[1], &args[2], Expiry::Never);
+        set_to(ctx, &args[1], &args[2], Expiry::Never);
         out.ok();
         return Ok(());
     }
@@ -172,7 +173,7 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         Condition::IfPresent => present,
     };
     if met {
-        ctx.set(&args[1], &args[2], expiry);
+        set_to(ctx, &args[1], &args[2], expiry);
     }
     match (options.get, met) {
         (true, _) => {}
@@ -180,6 +181,18 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         (false, false) => out.nil(),
     }
     Ok(())
+}
+
+/// Sets a string and says so to those who listen.
+fn set_to(ctx: &mut Ctx<'_>, key: &[u8], text: &[u8], expiry: Expiry) {
+    ctx.set(key, text, expiry);
+    ctx.notify(EventClasses::STRING, "set", key);
+    if let Expiry::At(deadline) = expiry {
+        ctx.notify(EventClasses::GENERIC, "expire", key);
+        if deadline <= ctx.horizon() {
+            ctx.notify(EventClasses::EXPIRED, "expired", key);
+        }
+    }
 }
 
 const GETSET: Command = write("getset", getset)
@@ -192,7 +205,7 @@ const GETSET: Command = write("getset", getset)
 
 fn getset(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     get(ctx, args, out)?;
-    ctx.set(&args[1], &args[2], Expiry::Never);
+    set_to(ctx, &args[1], &args[2], Expiry::Never);
     Ok(())
 }
 
@@ -206,7 +219,9 @@ const GETDEL: Command = write("getdel", getdel)
 
 fn getdel(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     get(ctx, args, out)?;
-    ctx.remove(&args[1]);
+    if ctx.remove(&args[1]).is_some() {
+        ctx.notify(EventClasses::GENERIC, "del", &args[1]);
+    }
     Ok(())
 }
 
@@ -248,7 +263,7 @@ const SETNX: Command = write("setnx", setnx)
 fn setnx(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let missing = ctx.peek(&args[1]).is_none();
     if missing {
-        ctx.set(&args[1], &args[2], Expiry::Never);
+        set_to(ctx, &args[1], &args[2], Expiry::Never);
     }
     out.int(i64::from(missing));
     Ok(())
@@ -264,7 +279,7 @@ const SETEX: Command = write("setex", setex)
 
 fn setex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let deadline = deadline(ctx, &args[2], TimeUnit { seconds: true, absolute: false })?;
-    ctx.set(&args[1], &args[3], Expiry::At(deadline));
+    set_to(ctx, &args[1], &args[3], Expiry::At(deadline));
     out.ok();
     Ok(())
 }
@@ -279,7 +294,7 @@ const PSETEX: Command = write("psetex", psetex)
 
 fn psetex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let deadline = deadline(ctx, &args[2], TimeUnit { seconds: false, absolute: false })?;
-    ctx.set(&args[1], &args[3], Expiry::At(deadline));
+    set_to(ctx, &args[1], &args[3], Expiry::At(deadline));
     out.ok();
     Ok(())
 }
@@ -323,6 +338,7 @@ fn append(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             .unwrap_or(0)
         }
     };
+    ctx.notify(EventClasses::STRING, "append", &args[1]);
     out.int(len as i64);
     Ok(())
 }
@@ -393,6 +409,7 @@ fn setrange(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         bytes[offset..end].copy_from_slice(patch);
         bytes.len()
     })?;
+    ctx.notify(EventClasses::STRING, "setrange", &args[1]);
     out.int(len.unwrap_or(0) as i64);
     Ok(())
 }
@@ -469,6 +486,7 @@ fn add(ctx: &mut Ctx<'_>, key: &[u8], by: i64, out: &mut Reply) -> CmdResult {
             by
         }
     };
+    ctx.notify(EventClasses::STRING, "incrby", key);
     out.int(sum);
     Ok(())
 }
@@ -492,6 +510,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult 
     };
     let sum = sum.map_err(float_error)?;
     ctx.set_string(&args[1], NewString::Bytes(sum.as_bytes()), Expiry::Keep);
+    ctx.notify(EventClasses::STRING, "incrbyfloat", &args[1]);
     // Another server might add in another precision.
     ctx.log(&[b"SET", &args[1], sum.as_bytes(), b"KEEPTTL"]);
     out.bulk(&sum);
@@ -535,7 +554,7 @@ fn set_pairs(ctx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(CommandError::arity(ctx.command.name));
     }
     for at in (1..args.len()).step_by(2) {
-        ctx.set(&args[at], &args[at + 1], Expiry::Never);
+        set_to(ctx, &args[at], &args[at + 1], Expiry::Never);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The table of settings, one row each: reading, showing, changing and writing back a setting follow from its row.
 
 use super::words::{format_memory, parse_memory, quote};
-use super::{AppendFsync, DebugAccess, LogLevel, OutputLimit, SavePoint, Settings};
+use super::{AppendFsync, DebugAccess, EventClasses, LogLevel, OutputLimit, SavePoint, Settings};
 
 /// When a setting can change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +98,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     number("tcp-backlog", 0, INT, |s| i128::from(s.tcp_backlog), |s, v| s.tcp_backlog = v as u32).at_start(),
     number("tcp-keepalive", 0, INT, |s| i128::from(s.tcp_keepalive), |s, v| s.tcp_keepalive = v as u32),
     number("timeout", 0, INT, |s| i128::from(s.timeout), |s, v| s.timeout = v as u64),
+    number(
+        "tracking-table-max-keys",
+        0,
+        LONG,
+        |s| i128::from(s.tracking_table_max_keys),
+        |s, v| s.tracking_table_max_keys = v as u64,
+    ),
     number("maxclients", 1, UNSIGNED, |s| s.maxclients as i128, |s, v| s.maxclients = v as usize),
     // Every shard has a table for every database: a number without bound would be a memory request without bound.
     number("databases", 1, 16_384, |s| s.databases as i128, |s, v| s.databases = v as usize).at_start(),
@@ -202,7 +209,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         |s| s.aof_rewrite_incremental_fsync,
         |s, v| s.aof_rewrite_incremental_fsync = v,
     ),
-    absent("notify-keyspace-events", "", &[""], Others::Any),
+    text("notify-keyspace-events", |s| s.notify_keyspace_events.to_string(), set_events),
     absent("replicaof", "", &["", "no one"], Others::Any).alias("slaveof").at_start(),
 ];
 
@@ -375,6 +382,11 @@ fn number_in(word: &str, unit: Unit, min: i128, max: i128) -> Result<i128, Strin
 
 fn keep(field: &mut String, value: &str) -> Result<(), String> {
     value.clone_into(field);
+    Ok(())
+}
+
+fn set_events(settings: &mut Settings, letters: &str) -> Result<(), String> {
+    settings.notify_keyspace_events = EventClasses::parse(letters)?;
     Ok(())
 }
 
@@ -590,6 +602,7 @@ mod tests {
             ("save", &["3600", "1", "60 100"], "3600 1 60 100"),
             ("appendonly", &["no"], "no"),
             ("replicaof", &["no", "one"], ""),
+            ("notify-keyspace-events", &["KEA"], "AKE"),
             ("hash-max-ziplist-entries", &["7"], "7"),
             ("list-max-listpack-size", &["-5"], "-5"),
             (
@@ -615,6 +628,7 @@ mod tests {
             ("unixsocketperm", &["888"], "argument couldn't be parsed as an octal number"),
             ("protected-mode", &["maybe"], "argument must be 'yes' or 'no'"),
             ("appendonly", &["maybe"], "argument must be 'yes' or 'no'"),
+            ("notify-keyspace-events", &["KQ"], "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
             ("save", &["3600"], "Invalid save parameters"),
             ("save", &["0", "1"], "Invalid save parameters"),
             ("dbfilename", &["a/b"], "dbfilename can't be a path, just a filename"),

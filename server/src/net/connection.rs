@@ -326,6 +326,10 @@ impl Connection {
         reply: &mut Reply,
     ) -> Result<usize, End> {
         reply.set_protocol(self.session.protocol);
+        // What others said before this was sent comes before what is answered to it.
+        if !self.session.record.outbox.drain(reply) {
+            return Err(End::OutputLimit);
+        }
         let mut consumed = 0;
         loop {
             let limits = Limits {

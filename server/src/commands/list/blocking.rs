@@ -1,10 +1,11 @@
 //! The list commands that wait until there is an element.
 
-use super::{move_element, pop_count, pop_many, side};
+use super::{move_element, pop_count, pop_many, popped, side};
 use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
 use crate::commands::{Awaited, counted_keys, timeout, wait_for, write_item};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::shard::Edit;
@@ -43,7 +44,7 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, args: Args<'_>, from: Side, out: &mut Reply) -
     let last = args.len() - 1;
     let (deadline, limits) = (timeout(ctx, &args[last])?, ctx.limits());
     for key in args.slice(1..last).iter() {
-        if !ctx.can_see(key) || ctx.read::<List>(key)?.is_none() {
+        if !ctx.can_see(key) || ctx.peek_as::<List>(key)?.is_none() {
             continue;
         }
         out.array(2);
@@ -52,6 +53,7 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, args: Args<'_>, from: Side, out: &mut Reply) -
             list.pop(from, &limits, |element| write_item(out, element));
             Edit::changed(())
         })?;
+        ctx.notify_removal(EventClasses::LIST, popped(from), key);
         ctx.log(&[pop_name(from), key]);
         return Ok(());
     }
@@ -106,7 +108,7 @@ fn move_or_wait(
     effect: &[&[u8]],
     out: &mut Reply,
 ) -> CmdResult {
-    if ctx.read::<List>(&args[1])?.is_none() {
+    if ctx.peek_as::<List>(&args[1])?.is_none() {
         wait_for(ctx, args, Awaited { keys: 1..2, target: Some(2), hope: Hope::List, deadline }, Reply::nil, out);
         return Ok(());
     }
@@ -133,10 +135,11 @@ fn blmpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         if !ctx.can_see(key) {
             continue;
         }
-        let Some(len) = ctx.read::<List>(key)?.map(List::len) else { continue };
+        let Some(len) = ctx.peek_as::<List>(key)?.map(List::len) else { continue };
         out.array(2);
         out.bulk(key);
         ctx.update(key, |list: &mut List| pop_many(list, from, count, &limits, out))?;
+        ctx.notify_removal(EventClasses::LIST, popped(from), key);
         ctx.log(&[pop_name(from), key, count.min(len).to_string().as_bytes()]);
         return Ok(());
     }

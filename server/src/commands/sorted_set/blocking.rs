@@ -1,11 +1,12 @@
 //! The sorted set commands that wait until there is a member.
 
-use super::{is_max, pop_pairs, take};
+use super::{is_max, pop_pairs, popped_from, take};
 use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
 use crate::commands::list::pop_count;
 use crate::commands::{Awaited, counted_keys, timeout, wait_for, write_item};
 use crate::context::Ctx;
 use crate::error::CmdResult;
+use crate::notify::EventClasses;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::shard::Edit;
@@ -46,7 +47,7 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, args: Args<'_>, greatest: bool, out: &mut Repl
     let last = args.len() - 1;
     let deadline = timeout(ctx, &args[last])?;
     for key in args.slice(1..last).iter() {
-        if !ctx.can_see(key) || ctx.read::<SortedSet>(key)?.is_none() {
+        if !ctx.can_see(key) || ctx.peek_as::<SortedSet>(key)?.is_none() {
             continue;
         }
         out.array(3);
@@ -58,6 +59,7 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, args: Args<'_>, greatest: bool, out: &mut Repl
             });
             Edit::changed(())
         })?;
+        ctx.notify_removal(EventClasses::SORTED_SET, popped_from(greatest), key);
         ctx.log(&[pop_name(greatest), key]);
         return Ok(());
     }
@@ -93,7 +95,7 @@ fn bzmpop(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         if !ctx.can_see(key) {
             continue;
         }
-        let Some(len) = ctx.read::<SortedSet>(key)?.map(SortedSet::len) else { continue };
+        let Some(len) = ctx.peek_as::<SortedSet>(key)?.map(SortedSet::len) else { continue };
         pop_pairs(ctx, key, count, greatest, out)?;
         ctx.log(&[pop_name(greatest), key, count.min(len).to_string().as_bytes()]);
         return Ok(());

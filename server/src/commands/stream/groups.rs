@@ -6,6 +6,7 @@ use crate::command::{Command, Flags, Group as Family, usage};
 use crate::commands::{int, is};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::notify::EventClasses;
 use resplite_resp::number::parse_i64;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -16,6 +17,9 @@ use resplite_storage::types::stream::{Deletion, Entries, Group, Id, Pending, Ref
 const CLAIM_DEFAULT: usize = 100;
 const CLAIM_LOOKS: usize = 10;
 const CLAIM_MAX: i64 = i64::MAX / 16;
+
+/// The event of a consumer that has come to be, by whatever command.
+const NEW_CONSUMER: &str = "xgroup-createconsumer";
 
 pub(super) const XGROUP: Command = Command::container(
     Family::Stream,
@@ -59,7 +63,7 @@ pub(super) const XGROUP: Command = Command::container(
 .since("5.0.0");
 
 /// The options of XGROUP CREATE and SETID: whether to create the stream, and how many entries were read.
-fn group_options(ctx: &Ctx<'_>, args: Args<'_>, may_create: bool) -> CmdResult<(bool, Option<u64>)> {
+fn group_options(args: Args<'_>, may_create: bool) -> CmdResult<(bool, Option<u64>)> {
     let (mut creates, mut read, mut at) = (false, None, 5);
     while let Some(word) = args.get(at) {
         match (word, args.get(at + 1)) {
@@ -71,7 +75,7 @@ fn group_options(ctx: &Ctx<'_>, args: Args<'_>, may_create: bool) -> CmdResult<(
                 };
                 at += 1;
             }
-            _ => return Err(CommandError::subcommand_syntax(ctx.command.name, &args[1])),
+            _ => return Err(CommandError::subcommand_syntax("XGROUP", &args[1])),
         }
         at += 1;
     }
@@ -79,14 +83,14 @@ fn group_options(ctx: &Ctx<'_>, args: Args<'_>, may_create: bool) -> CmdResult<(
 }
 
 fn create(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let (creates, read) = group_options(ctx, args, true)?;
+    let (creates, read) = group_options(args, true)?;
     let last_id = ctx.read::<Stream>(&args[2])?.map(|stream| stream.entries().last_id());
     if last_id.is_none() && !creates {
         return Err(CommandError::XGROUP_WITHOUT_KEY);
     }
     // Each option once: MKSTREAM is one word, ENTRIESREAD is two.
     if args.len() > 8 {
-        return Err(CommandError::subcommand_syntax(ctx.command.name, &args[1]));
+        return Err(CommandError::subcommand_syntax("XGROUP", &args[1]));
     }
     let id = match &args[4] {
         b"$" => last_id.unwrap_or_default(),
@@ -99,15 +103,16 @@ fn create(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if !is_new {
         return Err(CommandError::BUSY_GROUP);
     }
+    ctx.notify(EventClasses::STREAM, "xgroup-create", &args[2]);
     out.ok();
     Ok(())
 }
 
 fn set_id(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let (_, read) = group_options(ctx, args, false)?;
+    let (_, read) = group_options(args, false)?;
     check_group(ctx, args)?;
     if args.len() > 7 {
-        return Err(CommandError::subcommand_syntax(ctx.command.name, &args[1]));
+        return Err(CommandError::subcommand_syntax("XGROUP", &args[1]));
     }
     let last_id = ctx.read::<Stream>(&args[2])?.map_or(Id::MIN, |stream| stream.entries().last_id());
     let id = match &args[4] {
@@ -118,6 +123,7 @@ fn set_id(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         group.set_last_id(id, read);
         Edit::changed(())
     })?;
+    ctx.notify(EventClasses::STREAM, "xgroup-setid", &args[2]);
     out.ok();
     Ok(())
 }
@@ -127,7 +133,11 @@ fn destroy(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         let existed = stream.remove_group(&args[3]);
         Edit::when(existed, existed)
     })?;
-    out.int(existed.ok_or(CommandError::XGROUP_WITHOUT_KEY)?.into());
+    let existed = existed.ok_or(CommandError::XGROUP_WITHOUT_KEY)?;
+    if existed {
+        ctx.notify(EventClasses::STREAM, "xgroup-destroy", &args[2]);
+    }
+    out.int(existed.into());
     Ok(())
 }
 
@@ -138,7 +148,11 @@ fn create_consumer(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdRes
         let is_new = group.find_consumer(&args[4]).is_none() && group.see_consumer(&args[4], now).1;
         Edit::when(is_new, is_new)
     })?;
-    out.int(is_new.unwrap_or(false).into());
+    let is_new = is_new.unwrap_or(false);
+    if is_new {
+        ctx.notify(EventClasses::STREAM, NEW_CONSUMER, &args[2]);
+    }
+    out.int(is_new.into());
     Ok(())
 }
 
@@ -148,7 +162,11 @@ fn delete_consumer(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdRes
         let pending = group.remove_consumer(&args[4]);
         Edit::when(pending.is_some(), pending)
     })?;
-    out.int(pending.flatten().unwrap_or(0) as i64);
+    let pending = pending.flatten();
+    if pending.is_some() {
+        ctx.notify(EventClasses::STREAM, "xgroup-delconsumer", &args[2]);
+    }
+    out.int(pending.unwrap_or(0) as i64);
     Ok(())
 }
 
@@ -206,11 +224,17 @@ pub(super) const XACKDEL: Command = writes("xackdel", xackdel)
 
 fn xackdel(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (references, ids) = counted_ids(args, 3)?;
+    let mut deleted = 0;
     let outcomes = ctx.update(&args[1], |stream: &mut Stream| {
+        let before = stream.entries().len();
         let outcomes: Vec<i64> =
             ids.iter().map(|id| acknowledge_and_delete(stream, &args[2], *id, references)).collect();
+        deleted = before - stream.entries().len();
         Edit::when(outcomes.iter().any(|outcome| *outcome > 0), outcomes)
     })?;
+    if deleted > 0 {
+        ctx.notify(EventClasses::STREAM, "xdel", &args[1]);
+    }
     let outcomes = outcomes.unwrap_or_else(|| vec![super::outcome(Deletion::Missing); ids.len()]);
     out.array(outcomes.len());
     outcomes.into_iter().for_each(|outcome| out.int(outcome));
@@ -419,7 +443,7 @@ fn xclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         }
         Edit::when(is_raised || effects.is_changed, ())
     })?;
-    effects.log(ctx);
+    effects.tell(ctx);
     Ok(())
 }
 
@@ -494,7 +518,7 @@ fn xautoclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         }
         Edit::when(effects.is_changed, ())
     })?;
-    effects.log(ctx);
+    effects.tell(ctx);
     Ok(())
 }
 
@@ -504,6 +528,8 @@ pub(super) struct Effects<'a> {
     group: &'a [u8],
     is_logged: bool,
     is_changed: bool,
+    /// A consumer has come to be.
+    has_consumer: bool,
     /// Deliveries that were claimed.
     claims: usize,
     commands: Vec<Vec<Vec<u8>>>,
@@ -512,7 +538,7 @@ pub(super) struct Effects<'a> {
 impl<'a> Effects<'a> {
     pub(super) fn new(ctx: &Ctx<'_>, key: &'a [u8], group: &'a [u8]) -> Self {
         let is_logged = ctx.is_logged();
-        Effects { key, group, is_logged, is_changed: false, claims: 0, commands: Vec::new() }
+        Effects { key, group, is_logged, is_changed: false, has_consumer: false, claims: 0, commands: Vec::new() }
     }
 
     /// Whether anything was done.
@@ -523,6 +549,7 @@ impl<'a> Effects<'a> {
     /// A consumer was met for the first time.
     pub(super) fn consumer(&mut self, name: &[u8], is_new: bool) {
         if is_new {
+            self.has_consumer = true;
             self.push(|key, group| vec![b"XGROUP", b"CREATECONSUMER", key, group, name]);
         }
     }
@@ -557,8 +584,11 @@ impl<'a> Effects<'a> {
         self.push(|key, name| vec![b"XGROUP", b"SETID", key, name, id.as_bytes(), b"ENTRIESREAD", read.as_bytes()]);
     }
 
-    /// Has the log say all this instead of the command as it was sent.
-    pub(super) fn log(self, ctx: &mut Ctx<'_>) {
+    /// Has the log say all this instead of the command as it was sent, and tells those who listen of the consumer.
+    pub(super) fn tell(self, ctx: &mut Ctx<'_>) {
+        if self.has_consumer {
+            ctx.notify(EventClasses::STREAM, NEW_CONSUMER, self.key);
+        }
         if self.commands.is_empty() && self.is_logged {
             ctx.log_nothing();
         }

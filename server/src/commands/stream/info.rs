@@ -87,7 +87,6 @@ fn write_progress(out: &mut Reply, group: &Group, entries: &Entries) {
 }
 
 fn stream(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let name = ctx.command.name;
     // The key first: a missing one is the error whatever follows.
     let stream = ctx.read::<Stream>(&args[2])?.ok_or(CommandError::NO_SUCH_KEY)?;
     let full = match (args.get(3), args.get(4), args.get(5)) {
@@ -96,7 +95,7 @@ fn stream(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         (Some(word), Some(option), Some(count)) if is(word, "full") && is(option, "count") && args.len() == 6 => {
             Some(usize::try_from(int(count)?).unwrap_or(FULL_DEFAULT))
         }
-        _ => return Err(CommandError::subcommand_syntax(name, &args[1])),
+        _ => return Err(CommandError::subcommand_syntax("XINFO", &args[1])),
     };
     out.map(if full.is_some() { 9 } else { 10 });
     write_facts(out, stream.entries());

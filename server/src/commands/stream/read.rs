@@ -238,7 +238,7 @@ fn xreadgroup(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         })?;
         logged.push(effects);
     }
-    logged.into_iter().for_each(|effects| effects.log(ctx));
+    logged.into_iter().for_each(|effects| effects.tell(ctx));
     if !streams.end(out) {
         wait_or_nothing(ctx, &options, Hope::Group(group.into()), args, out);
     }

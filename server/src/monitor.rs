@@ -1,0 +1,141 @@
+//! Who watches every command that runs, and the line that they see of it; MONITOR itself is a command like others.
+
+use crate::command::{Command, Flags};
+use crate::config::Settings;
+use crate::outbox::Message;
+use crate::registry::ClientRecord;
+use parking_lot::RwLock;
+use resplite_resp::reply::Reply;
+use resplite_resp::request::Args;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The clients that watch.
+#[derive(Default)]
+pub(crate) struct Monitors {
+    clients: RwLock<Vec<Arc<ClientRecord>>>,
+    /// Looked at after every command, so it must cost nothing while nobody watches.
+    is_watched: AtomicBool,
+}
+
+impl Monitors {
+    /// Whether anybody watches.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, record: Arc<ClientRecord>) {
+        record.is_monitor.store(true, Ordering::Relaxed);
+        let mut clients = self.clients.write();
+        clients.push(record);
+        self.is_watched.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes a client out, if it watches.
+    pub(crate) fn remove(&self, record: &ClientRecord) {
+        if !record.is_monitor.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let mut clients = self.clients.write();
+        clients.retain(|client| client.id != record.id);
+        self.is_watched.store(!clients.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Shows everybody who watches a command that `client` has run; what administers the server is not shown.
+    #[cold]
+    pub(crate) fn show(&self, event: &Event<'_>, settings: &Settings) {
+        if event.command.flags.has(Flags::ADMIN) || event.command.flags.has(Flags::SKIP_MONITOR) {
+            return;
+        }
+        let line = event.line();
+        let message = Message::new(|out: &mut Reply| out.simple(&line));
+        self.clients.read().iter().for_each(|client| client.push(&message, settings));
+    }
+}
+
+/// A command that has run.
+pub(crate) struct Event<'a> {
+    pub(crate) command: &'static Command,
+    pub(crate) args: Args<'a>,
+    /// Microseconds since the epoch.
+    pub(crate) micros: u64,
+    pub(crate) db: usize,
+    pub(crate) client: &'a ClientRecord,
+}
+
+impl Event<'_> {
+    /// Time, database, address and arguments in quotes, with what is secret left out.
+    fn line(&self) -> Vec<u8> {
+        let Event { command, args, micros, db, client } = self;
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let place = if client.is_unix { "unix:" } else { "" };
+        let address =
+            if client.is_unix { client.addr.strip_suffix(":0").unwrap_or(&client.addr) } else { &client.addr };
+        let mut line = Vec::with_capacity(64 + args.byte_len());
+        // A Vec takes everything.
+        let _ = write!(line, "{seconds}.{micros:06} [{db} {place}{address}]");
+        for (at, arg) in args.iter().enumerate() {
+            line.push(b' ');
+            quote(if is_secret(command, *args, at) { b"(redacted)" } else { arg }, &mut line);
+        }
+        line
+    }
+}
+
+/// Whether an argument is a user's name or password.
+fn is_secret(command: &Command, args: Args<'_>, at: usize) -> bool {
+    let is_login = |at: usize| args.get(at).is_some_and(|word| word.eq_ignore_ascii_case(b"auth"));
+    match command.name {
+        "auth" => at > 0,
+        "hello" => at > 2 && (is_login(at - 1) || is_login(at - 2)),
+        _ => false,
+    }
+}
+
+/// Writes bytes as `redis-cli` shows them.
+fn quote(bytes: &[u8], line: &mut Vec<u8>) {
+    line.push(b'"');
+    for &byte in bytes {
+        match byte {
+            b'"' | b'\\' => line.extend_from_slice(&[b'\\', byte]),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            7 => line.extend_from_slice(b"\\a"),
+            8 => line.extend_from_slice(b"\\b"),
+            b' '..=b'~' => line.push(byte),
+            other => drop(write!(line, "\\x{other:02x}")),
+        }
+    }
+    line.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resplite_resp::request::OwnedArgs;
+
+    fn line(words: &[&[u8]]) -> String {
+        let args: OwnedArgs = words.iter().collect();
+        let mut client = ClientRecord::new(1, "/tmp/socket:0".into(), String::new(), -1, 0);
+        client.is_unix = true;
+        let command = crate::command::find(words[0]).unwrap();
+        let event = Event { command, args: args.as_args(), micros: 1_700_000_000_000_042, db: 3, client: &client };
+        String::from_utf8(event.line()).unwrap()
+    }
+
+    #[test]
+    fn arguments_are_quoted_and_secrets_left_out() {
+        assert_eq!(
+            line(&[b"ECHO", b"a \"b\"\\\r\n\t\x07\x08\x00\xff"]),
+            r#"1700000000.000042 [3 unix:/tmp/socket] "ECHO" "a \"b\"\\\r\n\t\a\b\x00\xff""#
+        );
+        assert!(line(&[b"AUTH", b"me", b"secret"]).ends_with(r#"] "AUTH" "(redacted)" "(redacted)""#));
+        assert!(
+            line(&[b"HELLO", b"3", b"auth", b"me", b"secret", b"SETNAME", b"x"])
+                .ends_with(r#"] "HELLO" "3" "auth" "(redacted)" "(redacted)" "SETNAME" "x""#)
+        );
+    }
+}
