@@ -14,6 +14,7 @@ use ids::{interval, strict_id, text};
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
+use resplite_storage::entry::Collection;
 use resplite_storage::shard::Edit;
 use resplite_storage::types::stream::{AddError, Bound, Deletion, Entry, Facts, Id, References, Stream, Trim};
 
@@ -124,7 +125,7 @@ fn add_or_create<R>(ctx: &mut Ctx<'_>, key: &[u8], edit: impl FnOnce(&mut Stream
 
 /// Logs XADD or XTRIM with the id that was given and with the exact bound that trimming came to.
 fn log_with(ctx: &mut Ctx<'_>, args: Args<'_>, options: &Options, id: Option<Id>, first: Option<Id>) -> CmdResult {
-    let len = ctx.read::<Stream>(&args[1])?.map_or(0, |stream| stream.entries().len()).to_string();
+    let len = existing(ctx, &args[1])?.map_or(0, |stream| stream.entries().len()).to_string();
     let (id, first) = (id.map(|id| id.to_string()), first.map(|first| first.to_string()));
     let mut logged: Vec<&[u8]> = args.iter().collect();
     if let (Some(place), Some(id)) = (logged.get_mut(options.end), &id) {
@@ -328,7 +329,7 @@ const XDEL: Command = writes("xdel", xdel)
     .syntax("key id [id ...]");
 
 fn xdel(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    if ctx.read::<Stream>(&args[1])?.is_none() {
+    if existing(ctx, &args[1])?.is_none() {
         out.int(0);
         return Ok(());
     }
@@ -479,6 +480,14 @@ fn xsetid(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     ctx.notify(EventClasses::STREAM, "xsetid", &args[1]);
     out.ok();
     Ok(())
+}
+
+/// A stream that is about to be changed: to look at it is no use of it, and no miss if there is none.
+fn existing<'c>(ctx: &'c mut Ctx<'_>, key: &[u8]) -> CmdResult<Option<&'c Stream>> {
+    match ctx.peek(key) {
+        None => Ok(None),
+        Some(entry) => Stream::of(entry).map(Some).ok_or(CommandError::WRONG_TYPE),
+    }
 }
 
 /// Writes entries as an array.

@@ -1,7 +1,7 @@
 //! Consumer groups: their administration, what is pending in them, and how it is acknowledged or claimed.
 
 use super::ids::{interval, loose_id, start_bound, strict_id};
-use super::{counted_ids, reads, strict_ids, write_entry, writes};
+use super::{counted_ids, existing, reads, strict_ids, write_entry, writes};
 use crate::command::{Command, Flags, Group as Family, usage};
 use crate::commands::{int, is};
 use crate::context::Ctx;
@@ -84,7 +84,7 @@ fn group_options(args: Args<'_>, may_create: bool) -> CmdResult<(bool, Option<u6
 
 fn create(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let (creates, read) = group_options(args, true)?;
-    let last_id = ctx.read::<Stream>(&args[2])?.map(|stream| stream.entries().last_id());
+    let last_id = existing(ctx, &args[2])?.map(|stream| stream.entries().last_id());
     if last_id.is_none() && !creates {
         return Err(CommandError::XGROUP_WITHOUT_KEY);
     }
@@ -114,7 +114,7 @@ fn set_id(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() > 7 {
         return Err(CommandError::subcommand_syntax("XGROUP", &args[1]));
     }
-    let last_id = ctx.read::<Stream>(&args[2])?.map_or(Id::MIN, |stream| stream.entries().last_id());
+    let last_id = existing(ctx, &args[2])?.map_or(Id::MIN, |stream| stream.entries().last_id());
     let id = match &args[4] {
         b"$" => last_id,
         id => loose_id(id, 0)?,
@@ -172,7 +172,7 @@ fn delete_consumer(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdRes
 
 /// Refuses a key that is missing, no stream, or without the group.
 fn check_group(ctx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let stream = ctx.read::<Stream>(&args[2])?.ok_or(CommandError::XGROUP_WITHOUT_KEY)?;
+    let stream = existing(ctx, &args[2])?.ok_or(CommandError::XGROUP_WITHOUT_KEY)?;
     match stream.group(&args[3]) {
         Some(_) => Ok(()),
         None => Err(CommandError::no_group_of(&args[2], &args[3])),
@@ -528,8 +528,8 @@ pub(super) struct Effects<'a> {
     group: &'a [u8],
     is_logged: bool,
     is_changed: bool,
-    /// A consumer has come to be.
-    has_consumer: bool,
+    /// A consumer that has come to be.
+    new_consumer: Option<Vec<u8>>,
     /// Deliveries that were claimed.
     claims: usize,
     commands: Vec<Vec<Vec<u8>>>,
@@ -538,7 +538,7 @@ pub(super) struct Effects<'a> {
 impl<'a> Effects<'a> {
     pub(super) fn new(ctx: &Ctx<'_>, key: &'a [u8], group: &'a [u8]) -> Self {
         let is_logged = ctx.is_logged();
-        Effects { key, group, is_logged, is_changed: false, has_consumer: false, claims: 0, commands: Vec::new() }
+        Effects { key, group, is_logged, is_changed: false, new_consumer: None, claims: 0, commands: Vec::new() }
     }
 
     /// Whether anything was done.
@@ -549,8 +549,8 @@ impl<'a> Effects<'a> {
     /// A consumer was met for the first time.
     pub(super) fn consumer(&mut self, name: &[u8], is_new: bool) {
         if is_new {
-            self.has_consumer = true;
-            self.push(|key, group| vec![b"XGROUP", b"CREATECONSUMER", key, group, name]);
+            self.is_changed = true;
+            self.new_consumer = Some(name.to_vec());
         }
     }
 
@@ -586,10 +586,14 @@ impl<'a> Effects<'a> {
 
     /// Has the log say all this instead of the command as it was sent, and tells those who listen of the consumer.
     pub(super) fn tell(self, ctx: &mut Ctx<'_>) {
-        if self.has_consumer {
-            ctx.notify(EventClasses::STREAM, NEW_CONSUMER, self.key);
+        let Effects { key, group, .. } = self;
+        if self.new_consumer.is_some() {
+            ctx.notify(EventClasses::STREAM, NEW_CONSUMER, key);
         }
-        if self.commands.is_empty() && self.is_logged {
+        // Whoever claims something comes to be by that.
+        if let Some(name) = self.new_consumer.filter(|_| self.claims == 0) {
+            ctx.log(&[b"XGROUP", b"CREATECONSUMER", key, group, &name]);
+        } else if self.commands.is_empty() {
             ctx.log_nothing();
         }
         for command in &self.commands {
