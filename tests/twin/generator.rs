@@ -325,7 +325,7 @@ impl Generator {
             b"(",
             b"1-+1",
             b"1--1",
-            b"1-\01",
+            b"1-\0x",
         ];
         match self.chance.u8(..4) {
             0 => self.pick(IDS),

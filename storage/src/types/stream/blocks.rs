@@ -15,7 +15,7 @@ pub(super) enum Blocks {
     #[default]
     None,
     One(Id, Listpack),
-    Many(Box<BTreeMap<Id, Listpack>>),
+    Many(BTreeMap<Id, Listpack>),
 }
 
 type Iter<'a> = OneOf<std::option::IntoIter<(Id, &'a Listpack)>, Pairs<'a>>;
@@ -33,7 +33,7 @@ impl Blocks {
     pub(super) fn overhead(&self) -> usize {
         match self {
             Blocks::None | Blocks::One(..) => 0,
-            Blocks::Many(tree) => size_of::<BTreeMap<Id, Listpack>>() + TREE_SHARE * tree.len(),
+            Blocks::Many(tree) => TREE_SHARE * tree.len(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Blocks {
     pub(super) fn insert(&mut self, first: Id, block: Listpack) {
         match std::mem::take(self) {
             Blocks::None => *self = Blocks::One(first, block),
-            Blocks::One(id, other) => *self = Blocks::Many(Box::new([(id, other), (first, block)].into())),
+            Blocks::One(id, other) => *self = Blocks::Many([(id, other), (first, block)].into()),
             Blocks::Many(mut tree) => {
                 tree.insert(first, block);
                 *self = Blocks::Many(tree);
