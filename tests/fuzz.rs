@@ -292,7 +292,7 @@ impl<'a> Generation<'a> {
         for round in 0..ROUNDS {
             self.populate();
             type Round<'a> = fn(&mut Generation<'a>);
-            let rounds: [(&str, Round<'a>); 7] = [
+            let rounds: [(&str, Round<'a>); 8] = [
                 ("noise", Self::noise),
                 ("mutants", Self::mutants),
                 ("half-open connections", Self::half_open),
@@ -300,6 +300,7 @@ impl<'a> Generation<'a> {
                 ("pipelines", Self::pipeline),
                 ("storm", Self::storm),
                 ("deaf clients", Self::deaf),
+                ("listeners", Self::listen),
             ];
             let (name, play) = rounds[self.rng.usize(..rounds.len())];
             self.watch.begin(self.seed, format!("round {round}: {name}"));
@@ -496,6 +497,58 @@ impl<'a> Generation<'a> {
                     }
                 });
             }
+        });
+    }
+
+    /// Subscribers and a monitor beside clients that do anything: what comes to them is whole messages and nothing else.
+    fn listen(&mut self) {
+        let mut admin = self.server.client();
+        assert!(admin.call(["CONFIG", "SET", "notify-keyspace-events", "AKEmn"]).is_ok());
+        let mut listeners = Vec::new();
+        for number in 0..4 {
+            let words = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect::<Arguments>();
+            let mut commands = Vec::new();
+            if self.has_password {
+                commands.push(words(&["AUTH", "secret"]));
+            }
+            if self.rng.bool() {
+                commands.push(words(&["HELLO", "3"]));
+            }
+            match number {
+                0 => commands.push(words(&["MONITOR"])),
+                _ => {
+                    commands.push(words(&["PSUBSCRIBE", "__key*"]));
+                    for verb in ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "PUNSUBSCRIBE"] {
+                        let mut args = self.pool.command(&mut self.rng);
+                        args.splice(..1, words(&[verb]));
+                        commands.push(args);
+                    }
+                }
+            }
+            let mut stream = self.connect();
+            for args in &commands {
+                let _ = stream.write_all(&encode(args));
+            }
+            listeners.push(stream);
+        }
+        let address = self.server.address().expect("it listens");
+        let seed = self.rng.u64(..);
+        let (pool, watch, password) = (&self.pool, self.watch, self.has_password);
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = listeners
+                .iter()
+                .map(|stream| {
+                    let mut reading = stream.try_clone().expect("a second handle");
+                    scope.spawn(move || reply::check_stream(&read_to_end(&mut reading), true))
+                })
+                .collect();
+            for turn in 0..3 {
+                converse(address, pool, watch, seed + turn, Manners { password, alone: false });
+            }
+            for stream in &listeners {
+                let _ = stream.shutdown(Shutdown::Write);
+            }
+            readers.into_iter().for_each(|reader| reader.join().expect("messages are whole"));
         });
     }
 

@@ -8,8 +8,8 @@ pub mod together;
 pub mod transcript;
 
 pub use socket::Connection;
-pub use together::{Peers, check_together};
-pub use transcript::{check, check_ours, check_resp3, check_talk};
+pub use together::{Peers, check_together, check_together_in};
+pub use transcript::{check, check_ours, check_resp3};
 
 use std::time::Duration;
 

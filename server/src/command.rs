@@ -15,6 +15,7 @@ pub(crate) type Handler = for<'a> fn(&mut Ctx<'_>, Args<'a>, &mut Reply) -> CmdR
 pub(crate) struct Flags(u32);
 
 impl Flags {
+    pub(crate) const NONE: Flags = Flags(0);
     pub(crate) const WRITE: Flags = Flags(1);
     pub(crate) const READONLY: Flags = Flags(1 << 1);
     pub(crate) const DENYOOM: Flags = Flags(1 << 2);

@@ -14,6 +14,7 @@ pub(crate) mod persistence;
 pub(crate) mod pubsub;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod slow;
 pub(crate) mod sorted_set;
 pub(crate) mod stream;
 pub(crate) mod string;
@@ -55,6 +56,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     server::COMMANDS,
     persistence::COMMANDS,
     config::COMMANDS,
+    slow::COMMANDS,
     info::COMMANDS,
     command::COMMANDS,
     debug::COMMANDS,

@@ -141,6 +141,12 @@ pub struct Settings {
     pub proto_max_bulk_len: u64,
     /// Most unread input of a client.
     pub client_query_buffer_limit: u64,
+    /// Microseconds that a command runs for to be in the slow log; negative: none is.
+    pub slowlog_log_slower_than: i64,
+    /// Entries of the slow log that are kept.
+    pub slowlog_max_len: u64,
+    /// Milliseconds that make an event one of the latency monitor's; 0: none is.
+    pub latency_monitor_threshold: u64,
     /// Most keys that are remembered for client-side caching; 0 is no limit.
     pub tracking_table_max_keys: u64,
     /// Output limits of normal, replica and pubsub clients.
@@ -196,6 +202,9 @@ impl Default for Settings {
             maxmemory: 0,
             proto_max_bulk_len: 512 << 20,
             client_query_buffer_limit: 1 << 30,
+            slowlog_log_slower_than: 10_000,
+            slowlog_max_len: 128,
+            latency_monitor_threshold: 0,
             tracking_table_max_keys: 1_000_000,
             client_output_buffer_limit: [
                 OutputLimit { hard: 0, soft: 0, soft_seconds: 0 },

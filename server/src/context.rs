@@ -11,6 +11,7 @@ use crate::journal;
 use crate::monitor::Event;
 use crate::notify::EventClasses;
 use crate::session::Session;
+use crate::slow::{self, Done};
 use crate::waiting::{Attempt, Waiting};
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
@@ -137,6 +138,19 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// As [`Ctx::run_part`], and tells the slow log how long it took.
+    pub(crate) fn run_timed(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
+        let is_timed = slow::is_timed(Some(command), args, self.settings());
+        let start = if is_timed { self.engine.clock.micros() } else { 0 };
+        self.run_part(command, args, out);
+        if is_timed && !self.session.is_replay {
+            let micros = self.engine.clock.micros();
+            let took = micros.saturating_sub(start);
+            let done = Done { command, args, client: &self.session.record, micros, took };
+            self.engine.slow.note(done, &self.session.settings);
+        }
+    }
+
     /// Shows the command that has just run to those who watch.
     #[cold]
     fn show(&self, args: Args<'_>) {
@@ -220,7 +234,9 @@ impl<'a> Ctx<'a> {
     #[inline]
     fn publish(&mut self) {
         if !self.is_logged {
-            self.note_expired();
+            if self.locked.shards().any(|shard| shard.has_expired()) {
+                self.note_expired();
+            }
             return;
         }
         if self.session.journal.is_empty()

@@ -11,6 +11,7 @@ use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
 use crate::pubsub::PubSub;
 use crate::registry::{ClientRecord, Registry};
 use crate::session::{ReplyMode, Session};
+use crate::slow::{self, Done, Slow};
 use crate::tracking::Tracking;
 use crate::waiting::WaitingRoom;
 use parking_lot::RwLock;
@@ -135,6 +136,7 @@ pub(crate) struct Engine {
     pub(crate) waiting_room: WaitingRoom,
     pub(crate) pause: Pause,
     pub(crate) tracking: Tracking,
+    pub(crate) slow: Slow,
     /// Called when something is due earlier than all that was known.
     bell: std::sync::OnceLock<Arc<dyn Fn() + Send + Sync>>,
     settings: RwLock<Arc<Settings>>,
@@ -200,6 +202,7 @@ impl Engine {
             waiting_room: WaitingRoom::default(),
             pause: Pause::default(),
             tracking: Tracking::default(),
+            slow: Slow::default(),
             bell: std::sync::OnceLock::new(),
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
@@ -325,16 +328,19 @@ impl Engine {
 
     /// Removes keys whose time has come, at most about `most`; the log and those who listen hear of each.
     fn expire(&self, now: Millis, most: usize) {
+        let micros = self.clock.micros();
         let mut sweep = self.keyspace.sweep(now, most);
         let mut housekeeper = None;
         while let Some(mut locked) = sweep.next(&self.keyspace) {
             let has_work = |shard: &Shard| shard.has_expired() || shard.has_ready() || shard.has_touched();
             if locked.shards().any(|shard| has_work(shard)) {
                 let session = housekeeper.get_or_insert_with(|| self.housekeeper());
-                let micros = now.saturating_mul(1000);
-                Ctx::new(self, session, locked, &command::HOUSEKEEPING, micros, KeyHashes::default()).settle();
+                let due = now.saturating_mul(1000);
+                Ctx::new(self, session, locked, &command::HOUSEKEEPING, due, KeyHashes::default()).settle();
             }
         }
+        let done = self.clock.micros();
+        self.slow.sample("expire-cycle", done, done.saturating_sub(micros), &self.settings().0);
     }
 
     /// A session for what the server does by itself.
@@ -415,17 +421,25 @@ impl Engine {
                 session.is_paused = true;
                 break;
             }
+            if slow::times_all(&session.settings) {
+                micros = self.clock.micros();
+            }
+            let before = session.ran;
             self.execute(session, *prepared, args, micros, out);
             ran.commands += 1;
             // What was said to this client meanwhile, by itself for example, stands between replies and never in them.
             let is_whole = !session.record.outbox.has_mail() || session.record.outbox.drain(out);
             ran.is_within_limit = is_whole && out.len() <= most_output;
+            // Commands that may have taken their time: the next one gets a new reading.
+            if slow::is_timed(prepared.command, args, &session.settings) {
+                let now = self.clock.micros();
+                if session.ran != before {
+                    self.note_duration(session, prepared.command, args, micros, now);
+                }
+                micros = now;
+            }
             if session.closing || session.pending.is_some() || !ran.is_within_limit {
                 break;
-            }
-            // Commands that may have taken their time: the next one gets a new reading.
-            if prepared.command.is_none_or(|command| !command.flags.has(Flags::FAST)) {
-                micros = self.clock.micros();
             }
         }
         let record = &session.record;
@@ -442,6 +456,24 @@ impl Engine {
         self.log.throttle();
         self.keyspace.throttle();
         ran
+    }
+
+    /// Tells the slow log and the latency monitor how long a command took. One that waits now is told about when it is done.
+    #[inline]
+    fn note_duration(
+        &self,
+        session: &Session,
+        command: Option<&'static Command>,
+        args: Args<'_>,
+        micros: u64,
+        now: u64,
+    ) {
+        let Some(command) = command.filter(|_| !session.is_replay) else { return };
+        let took = now.saturating_sub(micros);
+        if let Some(pending) = &session.pending {
+            return pending.set_time(took);
+        }
+        self.slow.note(Done { command, args, client: &session.record, micros: now, took }, &session.settings);
     }
 
     /// Whether CLIENT PAUSE keeps a command from running now.
@@ -484,7 +516,11 @@ impl Engine {
         if session.is_paused {
             return;
         }
-        self.execute(session, prepared, args, self.clock.micros(), out);
+        let micros = self.clock.micros();
+        self.execute(session, prepared, args, micros, out);
+        if session.ran != 0 {
+            self.note_duration(session, prepared.command, args, micros, self.clock.micros());
+        }
         self.stats.commands.fetch_add(std::mem::take(&mut session.ran), Ordering::Relaxed);
     }
 

@@ -50,6 +50,7 @@ texts! {
     CACHING_WITHOUT_OPT = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
     CACHING_YES_WITHOUT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
     CACHING_NO_WITHOUT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
+    SLOWLOG_COUNT = "ERR count should be greater than or equal to -1";
     WAITAOF_WITHOUT_LOG = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     OUT_OF_BIT_RANGE = "ERR value is out of range, value must between 0 and 1";
     NO_SUCH_KEY = "ERR no such key";

@@ -18,6 +18,7 @@ mod pubsub;
 mod registry;
 mod server;
 mod session;
+mod slow;
 mod tracking;
 mod usage;
 mod waiting;

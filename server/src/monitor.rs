@@ -85,11 +85,12 @@ impl Event<'_> {
 }
 
 /// Whether an argument is a user's name or password.
-fn is_secret(command: &Command, args: Args<'_>, at: usize) -> bool {
-    let is_login = |at: usize| args.get(at).is_some_and(|word| word.eq_ignore_ascii_case(b"auth"));
+pub(crate) fn is_secret(command: &Command, args: Args<'_>, at: usize) -> bool {
+    let is = |at: usize, name: &[u8]| args.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name));
     match command.name {
         "auth" => at > 0,
-        "hello" => at > 2 && (is_login(at - 1) || is_login(at - 2)),
+        "hello" => at > 2 && (is(at - 1, b"auth") || is(at - 2, b"auth")),
+        "config|set" => at > 2 && at % 2 == 1 && is(at - 1, b"requirepass"),
         _ => false,
     }
 }

@@ -5,11 +5,13 @@
 //! being served. What the command answers is handed to the waiter's connection once the log has a position for it.
 
 use crate::command::Command;
+use crate::config::Settings;
 use crate::context::Ctx;
 use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::registry::ClientRecord;
 use crate::session::Session;
+use crate::slow::{self, Done};
 use parking_lot::Mutex;
 use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::OwnedArgs;
@@ -94,6 +96,8 @@ pub(crate) struct Waiting {
     wait: Wait,
     /// Whether the target lies in another shard than the key; then it is the only key.
     is_far: bool,
+    /// Microseconds that the command ran for before it began to wait.
+    took: AtomicU64,
     /// Locked while the command is tried, so that a time-out that comes just then finds either all done or nothing.
     state: Mutex<State>,
     is_over: AtomicBool,
@@ -133,6 +137,13 @@ impl Waiting {
         }
     }
 
+    /// Tells the slow log how long the command ran; the time that it waited does not count.
+    fn note(&self, engine: &Engine, settings: &Settings, took: u64) {
+        let (args, micros) = (self.wait.args.as_args(), engine.clock.micros());
+        let took = took + self.took.load(Ordering::Relaxed);
+        engine.slow.note(Done { command: self.command, args, client: &self.client, micros, took }, settings);
+    }
+
     /// Where it stands in the waiting room.
     fn place(&self) -> (Millis, u64) {
         (self.wait.deadline.unwrap_or(NEVER), self.number)
@@ -152,6 +163,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Notes how many microseconds the command ran for before it began to wait.
+    pub(crate) fn set_time(&self, took: u64) {
+        self.waiting.took.store(took, Ordering::Relaxed);
+    }
+
     /// The position in the log that ends the wait once it is durable.
     pub(crate) fn log_position(&self) -> Option<u64> {
         self.waiting.log_position()
@@ -258,6 +274,9 @@ impl Engine {
         };
         let (answer, is_muted) = (waiting.wait.answer, pending.is_muted);
         let was_served = matches!(end, End::Served { .. });
+        if !was_served {
+            waiting.note(self, &session.settings, 0);
+        }
         self.end_wait(session, was_served);
         let start = out.checkpoint();
         match end {
@@ -326,6 +345,7 @@ impl Ctx<'_> {
             protocol: session.protocol,
             wait,
             is_far,
+            took: AtomicU64::new(0),
             state: Mutex::new(State::Waiting),
             is_over: AtomicBool::new(false),
         });
@@ -400,8 +420,14 @@ impl Ctx<'_> {
             return true;
         }
         let mut reply = Reply::new(waiting.protocol);
-        if self.attempt_for(waiting.command, waiting.db, waiting.wait.args.as_args(), &mut reply) {
+        let args = waiting.wait.args.as_args();
+        let start = slow::times_all(self.settings()).then(|| self.engine.clock.micros());
+        if self.attempt_for(waiting.command, waiting.db, args, &mut reply) {
             return false;
+        }
+        if let Some(start) = start {
+            let took = self.engine.clock.micros().saturating_sub(start);
+            waiting.note(self.engine, self.settings(), took);
         }
         *state = State::Served(reply);
         waiting.is_over.store(true, Ordering::Release);

@@ -130,6 +130,26 @@ fn shows_statistics() {
 }
 
 #[test]
+fn waits_for_messages() {
+    let server = Server::builder().start().unwrap();
+    let port = server.address().unwrap().port().to_string();
+    let args = ["-oL", "redis-cli", "-p", &port, "SUBSCRIBE", "news"];
+    let child = Command::new("stdbuf").args(args).stdout(Stdio::piped()).spawn();
+    let Ok(mut child) = child else {
+        assert!(std::env::var_os("RESPLITE_REQUIRE_ORACLES").is_none(), "redis-cli is missing");
+        return;
+    };
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let confirmed: Vec<String> = lines.by_ref().take(3).collect();
+    assert_eq!(confirmed, ["subscribe", "news", "1"]);
+    assert_eq!(server.client().call(["PUBLISH", "news", "hello"]).as_int(), Some(1));
+    let message: Vec<String> = lines.by_ref().take(3).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(message, ["message", "news", "hello"]);
+}
+
+#[test]
 fn redis_benchmark_runs_all_its_rows() {
     let server = Server::builder().start().unwrap();
     for depth in ["1", "16"] {

@@ -31,6 +31,11 @@ fn the_state_of_a_bot() {
 }
 
 #[test]
+fn messages_and_events() {
+    run("pubsub.py");
+}
+
+#[test]
 fn the_library_itself() {
     run("library.py");
 }

@@ -42,6 +42,30 @@ fn synchronous() {
 }
 
 #[test]
+fn messages() {
+    let (_server, resp2, resp3) = server();
+    for client in [resp2, resp3] {
+        let mut publisher = client.get_connection().unwrap();
+        let mut listener = client.get_connection().unwrap();
+        let mut listening = listener.as_pubsub();
+        listening.subscribe(&["news", "sport"]).unwrap();
+        listening.psubscribe("n*").unwrap();
+        assert_eq!(publisher.publish::<_, _, i64>("news", "hello").unwrap(), 2);
+        let by_name = listening.get_message().unwrap();
+        assert_eq!(
+            (by_name.get_channel_name(), by_name.get_payload::<String>().unwrap()),
+            ("news", "hello".to_owned())
+        );
+        let by_pattern = listening.get_message().unwrap();
+        assert_eq!(by_pattern.get_pattern::<String>().unwrap(), "n*");
+        // Dropping it ends the subscriptions, and the connection serves on.
+        drop(listening);
+        assert_eq!(publisher.publish::<_, _, i64>("news", "nobody").unwrap(), 0);
+        let () = listener.set("key", 1).unwrap();
+    }
+}
+
+#[test]
 fn pipelines_and_transactions() {
     let (_server, resp2, resp3) = server();
     for client in [resp2, resp3] {

@@ -1,19 +1,16 @@
 //! Transcripts of the pub/sub family and MONITOR, and what takes more than a transcript.
 
-use crate::support::oracle::Kind;
+use crate::support::oracle::{Kind, Oracle};
 use crate::support::socket::encode;
-use crate::support::{Connection, check, check_ours, check_talk, server};
+use crate::support::{Connection, Peers, check, check_ours, check_together, check_together_in, server};
 use resplite_resp::reply::Protocol;
-
-const BOTH: &[Kind] = &[Kind::Redis, Kind::Valkey];
 
 #[test]
 fn messages_come_by_name_and_by_pattern() {
-    check_talk(
-        Protocol::Resp2,
-        BOTH,
+    check_together(
+        Peers::Both,
         r#"
-        > PUBLISH news nobody
+        p> PUBLISH news nobody
         (integer) 0
         a> SUBSCRIBE news sport
         1) "subscribe"
@@ -27,7 +24,7 @@ fn messages_come_by_name_and_by_pattern() {
         1) "psubscribe"
         2) "n*"
         3) (integer) 1
-        > PUBLISH news hello
+        p> PUBLISH news hello
         (integer) 2
         a<
         1) "message"
@@ -38,7 +35,7 @@ fn messages_come_by_name_and_by_pattern() {
         2) "n*"
         3) "news"
         4) "hello"
-        > PUBLISH nothing "to\r\nmany"
+        p> PUBLISH nothing "to\r\nmany"
         (integer) 1
         b<
         1) "pmessage"
@@ -49,9 +46,9 @@ fn messages_come_by_name_and_by_pattern() {
         1) "unsubscribe"
         2) "news"
         3) (integer) 1
-        > PUBLISH news again
+        p> PUBLISH news again
         (integer) 1
-        > PUBLISH sport ""
+        p> PUBLISH sport ""
         (integer) 1
         a<
         1) "message"
@@ -81,7 +78,7 @@ fn messages_come_by_name_and_by_pattern() {
         1) "punsubscribe"
         2) (nil)
         3) (integer) 0
-        > PUBLISH news nobody
+        p> PUBLISH news nobody
         (integer) 0
     "#,
     );
@@ -89,71 +86,76 @@ fn messages_come_by_name_and_by_pattern() {
 
 #[test]
 fn resp2_leaves_subscribers_few_commands() {
-    check_talk(
+    check_together_in(
         Protocol::Resp2,
-        BOTH,
+        Peers::Both,
         r#"
-        > SUBSCRIBE a
+        p> SUBSCRIBE a
         1) "subscribe"
         2) "a"
         3) (integer) 1
-        > GET x
+        p> GET x
         (error) ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context
-        > CONFIG GET port
+        p> CONFIG GET port
         (error) ERR Can't execute 'config|get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context
-        > MULTI
+        p> MULTI
         (error) ERR Can't execute 'multi': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context
-        > NOSUCH
+        p> NOSUCH
         (error) ERR unknown command 'NOSUCH', with args beginning with: 
-        > GET
+        p> GET
         (error) ERR wrong number of arguments for 'get' command
-        > PING
+        p> PING
         1) "pong"
         2) ""
-        > PING hi
+        p> PING hi
         1) "pong"
         2) "hi"
-        > PING a b
+        p> PING a b
         (error) ERR wrong number of arguments for 'ping' command
-        > SSUBSCRIBE s
+        p> SSUBSCRIBE s
         1) "ssubscribe"
         2) "s"
         3) (integer) 1
-        > UNSUBSCRIBE a
+        p> UNSUBSCRIBE a
         1) "unsubscribe"
         2) "a"
         3) (integer) 0
-        > GET x
+        p> GET x
         (error) ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context
-        > SUNSUBSCRIBE
+        p> SUNSUBSCRIBE
         1) "sunsubscribe"
         2) "s"
         3) (integer) 0
-        > GET x
+        p> GET x
         (nil)
-        > PSUBSCRIBE *
+        p> PSUBSCRIBE *
         1) "psubscribe"
         2) "*"
         3) (integer) 1
-        > RESET
+        p> RESET
         RESET
-        > PING
+        p> PING
         PONG
         b> PUBLISH a x
         (integer) 0
-        > SUBSCRIBE a
+        p> SUBSCRIBE a
         1) "subscribe"
         2) "a"
         3) (integer) 1
-        > QUIT
+        p> QUIT
         OK
+        p<
+        (closed)
     "#,
     );
 }
 
 #[test]
 fn resp3_pushes_between_replies() {
-    let transcript = r#"
+    check_together_in(
+        Protocol::Resp3,
+        Peers::Both,
+        r#"
         a> SUBSCRIBE a
         1> "subscribe"
         2> "a"
@@ -164,7 +166,7 @@ fn resp3_pushes_between_replies() {
         3> (integer) 2
         a> SET x 1
         OK
-        > PUBLISH a hello
+        p> PUBLISH a hello
         (integer) 2
         a> GET x
         1> "message"
@@ -195,41 +197,37 @@ fn resp3_pushes_between_replies() {
         3) 1> "unsubscribe"
            2> "b"
            3> (integer) 2
-        a> HELLO 2
-        (any)
-        a> RESET
-        RESET
-    "#;
-    check_talk(Protocol::Resp3, &[], transcript.split("a> HELLO 2").next().unwrap());
-    // Once a client has got its own message where others would have a reply: here it comes behind the reply, as in newer Redis.
-    check_talk(
+    "#,
+    );
+    // What a client says to itself comes behind the reply, as in Redis since 7.2.
+    check_together_in(
         Protocol::Resp3,
-        &[Kind::Valkey],
+        Peers::Modern,
         r#"
-        > SUBSCRIBE a
+        p> SUBSCRIBE a
         1> "subscribe"
         2> "a"
         3> (integer) 1
-        > PUBLISH a mine
+        p> PUBLISH a mine
         (integer) 1
-        <
+        p<
         1> "message"
         2> "a"
         3> "mine"
-        > MULTI
+        p> MULTI
         OK
-        > PUBLISH a one
+        p> PUBLISH a one
         QUEUED
-        > PUBLISH a two
+        p> PUBLISH a two
         QUEUED
-        > EXEC
+        p> EXEC
         1) (integer) 1
         2) (integer) 1
-        <
+        p<
         1> "message"
         2> "a"
         3> "one"
-        <
+        p<
         1> "message"
         2> "a"
         3> "two"
@@ -239,23 +237,23 @@ fn resp3_pushes_between_replies() {
 
 #[test]
 fn subscribing_inside_a_transaction() {
-    check_talk(
+    check_together_in(
         Protocol::Resp2,
-        BOTH,
+        Peers::Both,
         r#"
-        > MULTI
+        p> MULTI
         OK
-        > SUBSCRIBE q
+        p> SUBSCRIBE q
         QUEUED
-        > GET x
+        p> GET x
         QUEUED
-        > UNSUBSCRIBE
+        p> UNSUBSCRIBE
         QUEUED
-        > PSUBSCRIBE w
+        p> PSUBSCRIBE w
         QUEUED
-        > PING
+        p> PING
         QUEUED
-        > EXEC
+        p> EXEC
         1) 1) "subscribe"
            2) "q"
            3) (integer) 1
@@ -270,7 +268,7 @@ fn subscribing_inside_a_transaction() {
            2) ""
         b> PUBLISH w x
         (integer) 1
-        <
+        p<
         1) "pmessage"
         2) "w"
         3) "w"
@@ -281,9 +279,8 @@ fn subscribing_inside_a_transaction() {
 
 #[test]
 fn shard_channels_are_names_of_their_own() {
-    check_talk(
-        Protocol::Resp2,
-        BOTH,
+    check_together(
+        Peers::Both,
         r#"
         a> SSUBSCRIBE x y
         1) "ssubscribe"
@@ -293,22 +290,22 @@ fn shard_channels_are_names_of_their_own() {
         1) "ssubscribe"
         2) "y"
         3) (integer) 2
-        > SPUBLISH x hello
+        p> SPUBLISH x hello
         (integer) 1
-        > PUBLISH x other
+        p> PUBLISH x other
         (integer) 0
         a<
         1) "smessage"
         2) "x"
         3) "hello"
-        > PUBSUB SHARDCHANNELS x*
+        p> PUBSUB SHARDCHANNELS x*
         1) "x"
-        > PUBSUB SHARDNUMSUB x z
+        p> PUBSUB SHARDNUMSUB x z
         1) "x"
         2) (integer) 1
         3) "z"
         4) (integer) 0
-        > PUBSUB CHANNELS
+        p> PUBSUB CHANNELS
         (empty array)
         a> SUNSUBSCRIBE x
         1) "sunsubscribe"
@@ -322,7 +319,7 @@ fn shard_channels_are_names_of_their_own() {
         1) "sunsubscribe"
         2) (nil)
         3) (integer) 0
-        > PUBSUB SHARDCHANNELS
+        p> PUBSUB SHARDCHANNELS
         (empty array)
     "#,
     );
@@ -330,9 +327,8 @@ fn shard_channels_are_names_of_their_own() {
 
 #[test]
 fn who_listens_to_what() {
-    check_talk(
-        Protocol::Resp2,
-        BOTH,
+    check_together(
+        Peers::Both,
         r#"
         a> SUBSCRIBE one
         (any)
@@ -342,34 +338,42 @@ fn who_listens_to_what() {
         (any)
         c> PSUBSCRIBE o*
         (any)
-        > PUBSUB CHANNELS
+        p> PUBSUB CHANNELS
         1) "one"
-        > PUBSUB CHANNELS t*
+        p> PUBSUB CHANNELS t*
         (empty array)
-        > PUBSUB NUMSUB one two
+        p> PUBSUB NUMSUB one two
         1) "one"
         2) (integer) 2
         3) "two"
         4) (integer) 0
-        > PUBSUB NUMSUB
+        p> PUBSUB NUMSUB
         (empty array)
-        > PUBSUB NUMPAT
+        p> PUBSUB NUMPAT
         (integer) 1
-        > PUBLISH one x
+        p> PUBLISH one x
         (integer) 4
-        > PUBSUB CHANNELS a b
+        a<
+        (any)
+        b<
+        (any)
+        b<
+        (any)
+        c<
+        (any)
+        p> PUBSUB CHANNELS a b
         (error) ERR unknown subcommand or wrong number of arguments for 'CHANNELS'. Try PUBSUB HELP.
-        > PUBSUB NUMPAT x
+        p> PUBSUB NUMPAT x
         (error) ERR wrong number of arguments for 'pubsub|numpat' command
-        > PUBSUB
+        p> PUBSUB
         (error) ERR wrong number of arguments for 'pubsub' command
-        > PUBSUB NOPE
+        p> PUBSUB NOPE
         (error) ERR unknown subcommand 'NOPE'. Try PUBSUB HELP.
-        > PUBLISH one
+        p> PUBLISH one
         (error) ERR wrong number of arguments for 'publish' command
-        > SUBSCRIBE
+        p> SUBSCRIBE
         (error) ERR wrong number of arguments for 'subscribe' command
-        > COMMAND GETKEYS SPUBLISH a b
+        p> COMMAND GETKEYS SPUBLISH a b
         (error) ERR The command has no key arguments
     "#,
     );
@@ -383,28 +387,30 @@ fn who_listens_to_what() {
 
 #[test]
 fn confirmations_come_even_when_replies_are_off() {
-    check_talk(
-        Protocol::Resp3,
-        BOTH,
-        r#"
-        > CLIENT REPLY SKIP
-        1> "subscribe"
-        2> "a"
-        3> (integer) 1
-    "#
-        .replace("CLIENT REPLY SKIP", "SUBSCRIBE a")
-        .as_str(),
-    );
-    let server = server();
-    let mut connection = Connection::tcp(server.address().unwrap());
-    connection.send(["CLIENT", "REPLY", "OFF"]);
-    connection.send(["SET", "x", "1"]);
-    connection.send(["SUBSCRIBE", "a"]);
-    connection.send(["UNSUBSCRIBE", "a"]);
-    connection.send(["CLIENT", "REPLY", "ON"]);
-    assert_eq!(connection.read().as_slice().map(<[_]>::len), Some(3));
-    assert_eq!(connection.read().as_slice().map(<[_]>::len), Some(3));
-    assert_eq!(connection.read().as_str(), Some("OK"));
+    let talk = |mut connection: Connection| {
+        let commands = [
+            &["CLIENT", "REPLY", "OFF"][..],
+            &["SET", "x", "1"],
+            &["SUBSCRIBE", "a"],
+            &["UNSUBSCRIBE", "a"],
+            &["CLIENT", "REPLY", "ON"],
+            &["CLIENT", "REPLY", "SKIP"],
+            &["PSUBSCRIBE", "b"],
+            &["PING"],
+        ];
+        commands.into_iter().for_each(|command| connection.send(command));
+        assert_eq!(connection.read().into_vec()[0].as_str(), Some("subscribe"));
+        assert_eq!(connection.read().into_vec()[0].as_str(), Some("unsubscribe"));
+        assert_eq!(connection.read().as_str(), Some("OK"));
+        assert_eq!(connection.read().into_vec()[0].as_str(), Some("psubscribe"));
+        assert_eq!(connection.read().into_vec()[0].as_str(), Some("pong"));
+    };
+    talk(Connection::tcp(server().address().unwrap()));
+    for kind in [Kind::Redis, Kind::Valkey] {
+        if let Some(oracle) = Oracle::start(kind, &[]) {
+            talk(oracle.connect());
+        }
+    }
 }
 
 #[test]

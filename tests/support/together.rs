@@ -9,7 +9,8 @@
 use super::oracle::{Kind, Oracle};
 use super::transcript::{as_in_resp2, show, split};
 use super::{Connection, server};
-use resplite::{Server, Value};
+use resplite::Server;
+use resplite_resp::reply::Protocol;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,6 +34,16 @@ pub enum Peers {
     None,
 }
 
+impl Peers {
+    /// Starts them one after the other; those that this machine does not have are left out.
+    fn start(self) -> impl Iterator<Item = (&'static str, Oracle)> {
+        [(Kind::Redis, "on redis-server"), (Kind::Valkey, "on valkey-server")]
+            .into_iter()
+            .filter(move |(kind, _)| self == Peers::Both || self == Peers::Modern && *kind == Kind::Valkey)
+            .filter_map(|(kind, place)| Some((place, Oracle::start(kind, &[])?)))
+    }
+}
+
 /// Runs a transcript here over RESP2 and over RESP3, and on the real servers.
 #[track_caller]
 pub fn check_together(peers: Peers, transcript: &str) {
@@ -48,13 +59,24 @@ pub fn check_together(peers: Peers, transcript: &str) {
     if is_timed {
         return;
     }
-    for kind in [Kind::Redis, Kind::Valkey] {
-        let is_wanted = peers == Peers::Both || peers == Peers::Modern && kind == Kind::Valkey;
-        if let Some(oracle) = is_wanted.then(|| Oracle::start(kind, &[])).flatten() {
-            let open = || oracle.connect();
-            let place = if kind == Kind::Redis { "on redis-server" } else { "on valkey-server" };
-            Stage::new(place, &open, None, false).run(&steps);
-        }
+    for (place, oracle) in peers.start() {
+        Stage::new(place, &|| oracle.connect(), None, false).run(&steps);
+    }
+}
+
+/// Runs a transcript over one protocol only, here and on the real servers, and shows what comes with the protocol's types.
+#[track_caller]
+pub fn check_together_in(protocol: Protocol, peers: Peers, transcript: &str) {
+    let steps = parse(transcript);
+    let stage = |place, open: &dyn Fn() -> Connection, ours: Option<&Server>| {
+        let stage = Stage::new(place, open, ours, protocol == Protocol::Resp3);
+        Stage { is_plain: true, ..stage }.run(&steps);
+    };
+    let ours = server();
+    let address = ours.address().expect("it listens");
+    stage("here", &|| Connection::tcp(address), Some(&ours));
+    for (kind, oracle) in peers.start() {
+        stage(kind, &|| oracle.connect(), None);
     }
 }
 
@@ -64,6 +86,8 @@ struct Stage<'a> {
     open: &'a dyn Fn() -> Connection,
     ours: Option<&'a Server>,
     resp3: bool,
+    /// What comes is shown as it is, and not as RESP2 would have it.
+    is_plain: bool,
     control: Connection,
     actors: BTreeMap<String, Actor>,
 }
@@ -77,7 +101,7 @@ struct Actor {
 
 impl<'a> Stage<'a> {
     fn new(place: &'a str, open: &'a dyn Fn() -> Connection, ours: Option<&'a Server>, resp3: bool) -> Self {
-        Stage { place, open, ours, resp3, control: open(), actors: BTreeMap::new() }
+        Stage { place, open, ours, resp3, is_plain: false, control: open(), actors: BTreeMap::new() }
     }
 
     #[track_caller]
@@ -139,7 +163,7 @@ impl<'a> Stage<'a> {
         let value = self.actor(who).connection.try_read();
         let shown = match value {
             None => "(closed)".to_owned(),
-            Some(value @ Value::Error(_)) => show(value),
+            Some(value) if self.is_plain || value.as_error().is_some() => show(value),
             Some(value) => as_in_resp2(value, expected),
         };
         assert!(expected == "(any)" || expected == shown, "{place}\n{what}\nexpected\n{expected}\ngot\n{shown}");

@@ -1,25 +1,16 @@
 //! Transcripts: what redis-cli shows, as a test.
 //!
 //! A line that begins with `>` is a command, the lines below it are its reply. `@advance 1500` moves the clock by so many
-//! milliseconds. `(any)` as a reply accepts everything. Where several clients talk, `name>` is a command of one of them, and
-//! below `name<` stands what comes to it next, without having been asked for.
+//! milliseconds. `(any)` as a reply accepts everything.
 
 use super::oracle::{Kind, Oracle};
 use super::{Connection, server};
 use resplite::Value;
-use resplite_resp::reply::Protocol;
 use resplite_resp::request::{Batch, Decoder, Limits};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 enum Step {
-    /// Without arguments it only reads what comes.
-    Command {
-        client: String,
-        line: String,
-        args: Vec<Vec<u8>>,
-        expected: String,
-    },
+    Command { line: String, args: Vec<Vec<u8>>, expected: String },
     Advance(Duration),
 }
 
@@ -65,51 +56,6 @@ pub fn check_resp3(transcript: &str) {
     }
 }
 
-/// Runs a transcript of several clients over TCP, all of them in RESP2 or all in RESP3, here and on the real servers that
-/// are named.
-#[track_caller]
-pub fn check_talk(protocol: Protocol, oracles: &[Kind], transcript: &str) {
-    let steps = parse(transcript);
-    let ours = server();
-    talk("here", &steps, |by| assert!(ours.advance(by)), protocol, || Connection::tcp(ours.address().unwrap()));
-    for kind in oracles {
-        if let Some(oracle) = Oracle::start(*kind, &[]) {
-            talk(&format!("on {kind:?}"), &steps, |_| (), protocol, || oracle.connect());
-        }
-    }
-}
-
-#[track_caller]
-fn talk(
-    place: &str,
-    steps: &[Step],
-    mut advance: impl FnMut(Duration),
-    protocol: Protocol,
-    connect: impl Fn() -> Connection,
-) {
-    let mut clients: BTreeMap<&str, Connection> = BTreeMap::new();
-    for step in steps {
-        match step {
-            Step::Advance(by) => advance(*by),
-            Step::Command { client, line, args, expected } => {
-                let connection = clients.entry(client).or_insert_with(|| match protocol {
-                    Protocol::Resp2 => connect(),
-                    Protocol::Resp3 => connect().hello3(),
-                });
-                if !args.is_empty() {
-                    connection.send(args);
-                }
-                let shown = show(connection.read());
-                let mark = if args.is_empty() { '<' } else { '>' };
-                assert!(
-                    expected == "(any)" || *expected == shown,
-                    "{place}\n{client}{mark} {line}\nexpected\n{expected}\ngot\n{shown}"
-                );
-            }
-        }
-    }
-}
-
 #[track_caller]
 fn run(
     place: &str,
@@ -121,7 +67,7 @@ fn run(
     for step in steps {
         match step {
             Step::Advance(by) => advance(*by),
-            Step::Command { line, args, expected, .. } => {
+            Step::Command { line, args, expected } => {
                 let shown = show(call(args), expected);
                 assert!(
                     expected == "(any)" || *expected == shown,
@@ -168,13 +114,9 @@ fn parse(transcript: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in lines {
         let line = line.get(common..).unwrap_or("").trim_end();
-        let (client, said) = speaker(line);
-        if let Some(command) = said.strip_prefix("> ") {
-            let (client, line, args) = (client.to_owned(), command.to_owned(), split(command));
-            steps.push(Step::Command { client, line, args, expected: String::new() });
-        } else if said == "<" {
-            let (client, line) = (client.to_owned(), String::new());
-            steps.push(Step::Command { client, line, args: Vec::new(), expected: String::new() });
+        if let Some(command) = line.strip_prefix("> ") {
+            let args = split(command);
+            steps.push(Step::Command { line: command.to_owned(), args, expected: String::new() });
         } else if let Some(millis) = line.strip_prefix("@advance ") {
             steps.push(Step::Advance(Duration::from_millis(millis.parse().expect("milliseconds"))));
         } else if !line.is_empty() {
@@ -188,13 +130,6 @@ fn parse(transcript: &str) -> Vec<Step> {
         }
     }
     steps
-}
-
-/// The client that a line begins with, and the rest of the line; nothing of it is a name if no mark follows.
-fn speaker(line: &str) -> (&str, &str) {
-    let end = line.find(|letter: char| !letter.is_ascii_lowercase()).unwrap_or(line.len());
-    let (name, rest) = line.split_at(end);
-    if rest.starts_with("> ") || rest == "<" { (name, rest) } else { ("", line) }
 }
 
 /// Splits a command as the inline protocol does, quotes and escapes included.

@@ -90,7 +90,7 @@ fn exec(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     let exec = ctx.command;
     out.array(transaction.queue.len());
     for (command, args) in &transaction.queue {
-        ctx.run_part(command, args.as_args(), out);
+        ctx.run_timed(command, args.as_args(), out);
     }
     ctx.command = exec;
     Ok(())

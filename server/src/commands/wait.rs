@@ -6,7 +6,7 @@ use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use crate::waiting::{Answer, Wait};
 use resplite_resp::reply::Reply;
-use resplite_resp::request::{Args, OwnedArgs};
+use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
 use resplite_storage::waiting::Hope;
 use smallvec::SmallVec;
@@ -28,7 +28,7 @@ fn wait(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         Answer::Replicas.write(ctx.engine, out);
         return Ok(());
     }
-    wait_for_others(ctx, deadline, Answer::Replicas);
+    wait_for_others(ctx, args, deadline, Answer::Replicas);
     Ok(())
 }
 
@@ -57,18 +57,23 @@ fn waitaof(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         return Ok(());
     }
     let until_synced = replicas == 0;
-    wait_for_others(ctx, deadline, if until_synced { Answer::Synced(position) } else { Answer::Reached(position) });
+    wait_for_others(
+        ctx,
+        args,
+        deadline,
+        if until_synced { Answer::Synced(position) } else { Answer::Reached(position) },
+    );
     Ok(())
 }
 
 /// Has the client wait for something that no key has to do with.
-fn wait_for_others(ctx: &mut Ctx<'_>, deadline: Option<Millis>, answer: Answer) {
+fn wait_for_others(ctx: &mut Ctx<'_>, args: Args<'_>, deadline: Option<Millis>, answer: Answer) {
     ctx.wait(Wait {
         keys: SmallVec::new(),
         target: None,
         hope: Hope::Entries,
         deadline,
         answer,
-        args: OwnedArgs::new(),
+        args: args.to_owned(),
     });
 }

@@ -99,6 +99,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
     number("tcp-keepalive", 0, INT, |s| i128::from(s.tcp_keepalive), |s, v| s.tcp_keepalive = v as u32),
     number("timeout", 0, INT, |s| i128::from(s.timeout), |s, v| s.timeout = v as u64),
     number(
+        "slowlog-log-slower-than",
+        -1,
+        LONG,
+        |s| i128::from(s.slowlog_log_slower_than),
+        |s, v| s.slowlog_log_slower_than = v as i64,
+    ),
+    number("slowlog-max-len", 0, LONG, |s| i128::from(s.slowlog_max_len), |s, v| s.slowlog_max_len = v as u64),
+    number(
+        "latency-monitor-threshold",
+        0,
+        LONG,
+        |s| i128::from(s.latency_monitor_threshold),
+        |s, v| s.latency_monitor_threshold = v as u64,
+    ),
+    number(
         "tracking-table-max-keys",
         0,
         LONG,
