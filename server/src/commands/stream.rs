@@ -91,7 +91,8 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             AddError::TooLarge => CommandError::ELEMENTS_TOO_LARGE,
         })?;
         let removed = options.trim.map_or(0, |trim| stream.trim(trim));
-        Ok((id, removed, stream.entries().first_id()))
+        let first = options.approximate_at.and_then(|_| stream.entries().first_id());
+        Ok((id, removed, first))
     };
     let key = &args[1];
     let (id, removed, first) = add_or_create(ctx, key, add)?;
