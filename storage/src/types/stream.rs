@@ -583,7 +583,7 @@ impl<'a> Range<'a> {
         self.block = next.map(|(first, _)| first);
         self.walk = next.and_then(|(first, block)| match self.is_reversed {
             true => Walk::backward(first, block),
-            false => Walk::forward(first, block),
+            false => Walk::from(first, block, start),
         });
     }
 }
@@ -624,13 +624,8 @@ fn has_room(block: &Listpack, bytes: usize, count: usize, limits: &Limits) -> bo
 
 /// The place of a living entry in its block.
 fn seek(first: Id, block: &Listpack, id: Id) -> Option<Position> {
-    let mut walk = Walk::forward(first, block)?;
-    while let Some(raw) = walk.next().filter(|raw| raw.id <= id) {
-        if raw.id == id {
-            return (!raw.is_deleted).then_some(raw.at);
-        }
-    }
-    None
+    let raw = Walk::from(first, block, id)?.next()?;
+    (raw.id == id && !raw.is_deleted).then_some(raw.at)
 }
 
 /// Nodes of a path-compressed tree over sorted keys that agree in their first `from` bytes.

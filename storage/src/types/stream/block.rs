@@ -165,6 +165,26 @@ impl<'a> Walk<'a> {
         Some(Walk { listpack, first, master, at: master.entries })
     }
 
+    /// From the first entry with at least this id on. It is looked for from both ends at once, as most who read want the
+    /// newest entries.
+    pub(super) fn from(first: Id, listpack: &'a Listpack, id: Id) -> Option<Self> {
+        let mut front = Self::forward(first, listpack)?;
+        if id <= first {
+            return Some(front);
+        }
+        let mut back = Walk { at: listpack.end(), ..front.clone() };
+        loop {
+            let here = front.at;
+            if front.next().is_none_or(|raw| raw.id >= id) {
+                return Some(Walk { at: here, ..front });
+            }
+            let here = back.at;
+            if back.next_back().is_none_or(|raw| raw.id < id) {
+                return Some(Walk { at: here, ..back });
+            }
+        }
+    }
+
     /// From the last entry back.
     pub(super) fn backward(first: Id, listpack: &'a Listpack) -> Option<Self> {
         let master = Master::read(listpack)?;
