@@ -72,10 +72,11 @@ fn fails_and_recovers(call: u64, asked: bool) {
     let (mut client, mut queues) = (server.client(), server.client());
     ok(&mut client, "SET kept 1");
     ok(&mut client, "CONFIG SET appendfsync everysec");
-    disk.set_plan(Plan { crash_at: Some(call), ..WORKS });
-    ok(&mut client, "SET unnoticed 1");
+    // Queued while all is well: as soon as the writer has found out, nothing is queued any more.
     ok(&mut queues, "MULTI");
     assert_eq!(queues.call(["SET", "queued", "1"]).as_str(), Some("QUEUED"));
+    disk.set_plan(Plan { crash_at: Some(call), ..WORKS });
+    ok(&mut client, "SET unnoticed 1");
     until(&mut client, "aof_last_write_status", "err");
     refuses_writes(&server, LOG_FAILED);
     let aborted = queues.call(["EXEC"]);
