@@ -1,16 +1,13 @@
 //! Transcripts of CLIENT TRACKING and its kin: who is told of which change.
 
-use crate::support::oracle::Kind;
-use crate::support::{check_talk, server};
+use crate::support::{Peers, check_together_in, server};
 use resplite_resp::reply::Protocol;
-
-const BOTH: &[Kind] = &[Kind::Redis, Kind::Valkey];
 
 #[test]
 fn what_was_read_is_told_once() {
-    check_talk(
+    check_together_in(
         Protocol::Resp3,
-        BOTH,
+        Peers::Both,
         r#"
         a> CLIENT TRACKING ON
         OK
@@ -92,9 +89,9 @@ fn what_was_read_is_told_once() {
 
 #[test]
 fn opt_in_opt_out_and_no_loop() {
-    check_talk(
+    check_together_in(
         Protocol::Resp3,
-        BOTH,
+        Peers::Both,
         r#"
         a> CLIENT TRACKING ON OPTIN
         OK
@@ -175,9 +172,9 @@ fn opt_in_opt_out_and_no_loop() {
 
 #[test]
 fn broadcasts_go_by_prefix() {
-    check_talk(
+    check_together_in(
         Protocol::Resp3,
-        BOTH,
+        Peers::Both,
         r#"
         a> CLIENT TRACKING ON BCAST PREFIX foo PREFIX bar
         OK
@@ -230,9 +227,9 @@ fn broadcasts_go_by_prefix() {
 
 #[test]
 fn others_can_be_told_instead() {
-    check_talk(
+    check_together_in(
         Protocol::Resp2,
-        BOTH,
+        Peers::Both,
         r#"
         listener> CLIENT ID
         (any)
