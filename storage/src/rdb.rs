@@ -302,6 +302,37 @@ mod tests {
     }
 
     #[test]
+    fn each_form_of_a_stream_is_read() {
+        let id = Id::new(1, 2);
+        let mut stream = Stream::new();
+        stream.add(id, [b"f".as_slice(), b"v"].into_iter(), &LIMITS).expect("the first id");
+        let block = stream.entries().blocks().next().expect("a block").1.as_bytes().to_vec();
+        stream.add_group(b"g", Group::new(id, Some(1)));
+        let mut see = |active| {
+            stream.edit_group(b"g", |_, group| {
+                let (consumer, _) = group.see_consumer(b"c", 9);
+                group.set_times(consumer, 9, active);
+                group.set_pending(id, Pending { delivered: 7, count: 3, consumer });
+            });
+            Ok(("stream", Seen::Stream(format!("{stream:?}"))))
+        };
+        let (id, delivered, seen) = (id.to_bytes(), 7u64.to_le_bytes(), 9u64.to_le_bytes());
+        let body = |kind: u8, facts: &[u8], read: &[u8], active: &[u8]| {
+            let entries = [&[kind, 1, 16][..], &id, &[block.len() as u8], &block, &[1, 1, 2], facts].concat();
+            let group = [&[1, 1, b'g', 1, 2][..], read, &[1], &id, &delivered, &[3]].concat();
+            let consumer = [&[1, 1, b'c'][..], &seen, active, &[1], &id].concat();
+            [entries, group, consumer].concat()
+        };
+        // The first id, the greatest deleted one and the number added came with the second form.
+        let facts = [1, 2, 0, 0, 1];
+        assert_eq!(restored(&body(super::code::STREAM, b"", b"", b"")), see(Some(9)));
+        assert_eq!(restored(&body(super::code::STREAM_2, &facts, &[1], b"")), see(Some(9)));
+        assert_eq!(restored(&body(super::code::STREAM_3, &facts, &[1], &8u64.to_le_bytes())), see(Some(8)));
+        assert_eq!(restored(&body(super::code::STREAM_3, &facts, &[1], &[0xff; 8])), see(None));
+        assert!(restored(&body(super::code::STREAM_2, &[0, 0, 0, 0, 1], &[1], &[1])).is_err());
+    }
+
+    #[test]
     fn other_files_are_refused() {
         let problem = |file: &[u8]| Reader::new(file, LIMITS).err().map(|error| format!("{error}"));
         assert_eq!(problem(b"").as_deref(), Some("at byte 0: this is not an RDB file"));

@@ -109,6 +109,16 @@ fn whoever_finds_a_key_expired_tells_of_it_first() {
 }
 
 #[test]
+fn what_the_server_starts_with_is_told() {
+    let server = builder().setting("notify-keyspace-events", "Ex").unwrap().start().unwrap();
+    let mut listener = Connection::tcp(server.address().unwrap()).hello3();
+    listener.call(["PSUBSCRIBE", "__key*"]);
+    server.client().call(["SET", "a", "1", "PX", "100"]);
+    assert!(server.advance(Duration::from_millis(100)));
+    assert_eq!(arrived(&mut listener), ["__keyevent@0__:expired a"]);
+}
+
+#[test]
 fn a_deadline_in_the_past_is_told_as_what_it_comes_to() {
     let server = server();
     let (mut listener, mut client) = listening(&server);

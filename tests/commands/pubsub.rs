@@ -465,6 +465,24 @@ fn whoever_does_not_read_is_dropped_and_nobody_waits_for_him() {
 }
 
 #[test]
+fn a_monitor_that_does_not_read_is_dropped_as_a_normal_client() {
+    let server = server();
+    let mut client = Connection::tcp(server.address().unwrap());
+    client.call(["CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0"]);
+    let mut deaf = Connection::tcp(server.address().unwrap());
+    deaf.call(["MONITOR"]);
+    let payload = "x".repeat(100_000);
+    let mut sent = 0;
+    while client.call(["CLIENT", "LIST"]).as_str().unwrap().contains(" flags=O ") {
+        client.call(["ECHO", &payload]);
+        sent += 1;
+        assert!(sent < 10_000, "nobody is dropped");
+    }
+    assert!(sent >= 10, "dropped below the limit");
+    while deaf.try_read().is_some() {}
+}
+
+#[test]
 fn messages_keep_their_order_from_every_publisher() {
     const PUBLISHERS: usize = 4;
     const MESSAGES: usize = 500;

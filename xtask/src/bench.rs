@@ -4,6 +4,7 @@
 //! peer runs as one more arm, so that its ratio to the first shows how much of a difference is noise.
 
 mod keeping;
+mod telling;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,7 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How the task is called.
-pub(crate) const USAGE: &str = "bench [--quick] [--rows SET,GET,..] [--rounds N] [--keeping [--keys 5000000]]
+pub(crate) const USAGE: &str =
+    "bench [--quick] [--rows SET,GET,..] [--rounds N] [--telling] [--keeping [--keys 5000000]]
       redis-benchmark's rows against Resplite, redis-server and valkey-server side by side; prints Markdown";
 
 /// Keys of the rows that use random ones.
@@ -87,6 +89,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     if args.iter().any(|arg| arg == "--keeping") {
         let keys = option("--keys").map_or(Ok(5_000_000), |keys| keys.parse()).map_err(|_| "--keys takes a number")?;
         return keeping::run(&tools, keys, rounds);
+    }
+    if args.iter().any(|arg| arg == "--telling") {
+        return telling::run(&tools, rounds, wanted.as_deref());
     }
     println!("Server CPU in microseconds per operation (requests per second in thousands), {}.\n", machine());
     println!("| row | pipeline | Resplite | redis-server | valkey-server | ratio to the best peer | null |");

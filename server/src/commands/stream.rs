@@ -74,11 +74,6 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if options.id == Some(NewId::Exact(Id::MIN)) {
         return Err(CommandError::ID_ZERO);
     }
-    ctx.check_type::<Stream>(&args[1])?;
-    if options.only_existing && ctx.peek(&args[1]).is_none() {
-        out.nil();
-        return Ok(());
-    }
     let (now, limits) = (ctx.now(), ctx.limits());
     let add = |stream: &mut Stream| -> CmdResult<(Id, u64, Option<Id>)> {
         if stream.entries().last_id() == Id::MAX {
@@ -91,10 +86,14 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             AddError::TooLarge => CommandError::ELEMENTS_TOO_LARGE,
         })?;
         let removed = options.trim.map_or(0, |trim| stream.trim(trim));
-        Ok((id, removed, stream.entries().first_id()))
+        let first = options.approximate_at.and_then(|_| stream.entries().first_id());
+        Ok((id, removed, first))
     };
     let key = &args[1];
-    let (id, removed, first) = add_or_create(ctx, key, add)?;
+    let Some((id, removed, first)) = add_or_create(ctx, key, options.only_existing, add)? else {
+        out.nil();
+        return Ok(());
+    };
     if removed > 0 {
         ctx.notify(EventClasses::STREAM, "xtrim", key);
     }
@@ -102,25 +101,33 @@ fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if !(is_exact && options.approximate_at.is_none()) && ctx.is_logged() {
         log_with(ctx, args, &options, Some(id), first)?;
     }
-    out.bulk(id.to_string());
+    write_id(out, id);
     Ok(())
 }
 
-/// Adds to a stream, or to a new one that is kept only if all goes well.
-fn add_or_create<R>(ctx: &mut Ctx<'_>, key: &[u8], edit: impl FnOnce(&mut Stream) -> CmdResult<R>) -> CmdResult<R> {
-    if ctx.peek(key).is_some() {
-        let result = ctx.update(key, |stream: &mut Stream| {
-            let result = edit(stream);
-            Edit::when(result.is_ok(), result)
-        })?;
-        let result = result.unwrap_or(Err(CommandError::NO_SUCH_KEY))?;
+/// Adds to a stream, or to a new one that is kept only if all goes well; `None` if there is none and shall be none.
+fn add_or_create<R>(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    only_existing: bool,
+    add: impl Fn(&mut Stream) -> CmdResult<R>,
+) -> CmdResult<Option<R>> {
+    let added = ctx.update(key, |stream: &mut Stream| {
+        let result = add(stream);
+        Edit::when(result.is_ok(), result)
+    })?;
+    if let Some(result) = added {
+        let result = result?;
         ctx.notify(EventClasses::STREAM, ADDED, key);
-        return Ok(result);
+        return Ok(Some(result));
+    }
+    if only_existing {
+        return Ok(None);
     }
     let mut stream = Stream::new();
-    let result = edit(&mut stream)?;
+    let result = add(&mut stream)?;
     ctx.store(key, stream, EventClasses::STREAM, ADDED);
-    Ok(result)
+    Ok(Some(result))
 }
 
 /// Logs XADD or XTRIM with the id that was given and with the exact bound that trimming came to.
@@ -500,8 +507,12 @@ fn write_entries<'a>(out: &mut Reply, entries: impl Iterator<Item = Entry<'a>>) 
 /// Writes an entry: its id, and its fields with their values in one array.
 fn write_entry(out: &mut Reply, entry: Entry<'_>) {
     out.array(2);
-    out.bulk(entry.id.to_string());
+    write_id(out, entry.id);
     write_fields(out, entry);
+}
+
+fn write_id(out: &mut Reply, id: Id) {
+    id.with_text(|text| out.bulk(text));
 }
 
 fn write_fields(out: &mut Reply, entry: Entry<'_>) {

@@ -83,6 +83,8 @@ pub struct Entries {
     len: u64,
     /// Bytes of the blocks.
     bytes: usize,
+    /// The id of the first entry; `0-0`, which no entry has, without one.
+    first_id: Id,
     last_id: Id,
     max_deleted_id: Id,
     added: u64,
@@ -161,9 +163,9 @@ impl Entries {
         self.added
     }
 
-    /// The id of the first entry. O(deleted entries before it in its block).
+    /// The id of the first entry.
     pub fn first_id(&self) -> Option<Id> {
-        self.range(Id::MIN..=Id::MAX).next().map(|entry| entry.id)
+        Some(self.first_id).filter(|first| *first != Id::MIN)
     }
 
     /// The id of the last entry, which is not always [`Entries::last_id`].
@@ -256,6 +258,9 @@ impl Entries {
             }
         };
         self.edit_block(first, |block| block::push(block, first, id, pairs));
+        if self.len == 0 {
+            self.first_id = id;
+        }
         self.len += 1;
         self.last_id = id;
         self.added = self.added.saturating_add(1);
@@ -269,11 +274,19 @@ impl Entries {
         }
     }
 
+    /// Looks for the first entry, after the one that was it may have gone. O(deleted entries of its block).
+    fn find_first(&mut self) {
+        self.first_id = self.range(Id::MIN..=Id::MAX).next().map_or(Id::MIN, |entry| entry.id);
+    }
+
     /// Marks an entry as deleted.
     fn delete(&mut self, id: Id) -> bool {
         let Some((first, block)) = self.blocks.find(id) else { return false };
         let Some(at) = seek(first, block, id) else { return false };
         self.delete_at(first, &[at]);
+        if id == self.first_id {
+            self.find_first();
+        }
         true
     }
 
@@ -317,7 +330,7 @@ impl Stream {
         let mut stream = Stream::new();
         let mut last = None;
         for (first, block) in blocks {
-            if last.is_some_and(|last| first <= last) {
+            if first <= last.unwrap_or(Id::MIN) {
                 return None;
             }
             last = Some(block::check(&block, first)?);
@@ -328,6 +341,7 @@ impl Stream {
             return None;
         }
         stream.set_facts(facts);
+        stream.entries.find_first();
         Some(stream)
     }
 
@@ -406,6 +420,9 @@ impl Stream {
             let goes_on = is_whole || trim.references == References::Acknowledged;
             let Some(next) = first.next().filter(|_| goes_on) else { break };
             from = next;
+        }
+        if removed > 0 {
+            self.entries.find_first();
         }
         removed
     }
@@ -566,7 +583,7 @@ impl<'a> Range<'a> {
         self.block = next.map(|(first, _)| first);
         self.walk = next.and_then(|(first, block)| match self.is_reversed {
             true => Walk::backward(first, block),
-            false => Walk::forward(first, block),
+            false => Walk::from(first, block, start),
         });
     }
 }
@@ -607,13 +624,8 @@ fn has_room(block: &Listpack, bytes: usize, count: usize, limits: &Limits) -> bo
 
 /// The place of a living entry in its block.
 fn seek(first: Id, block: &Listpack, id: Id) -> Option<Position> {
-    let mut walk = Walk::forward(first, block)?;
-    while let Some(raw) = walk.next().filter(|raw| raw.id <= id) {
-        if raw.id == id {
-            return (!raw.is_deleted).then_some(raw.at);
-        }
-    }
-    None
+    let raw = Walk::from(first, block, id)?.next()?;
+    (raw.id == id && !raw.is_deleted).then_some(raw.at)
 }
 
 /// Nodes of a path-compressed tree over sorted keys that agree in their first `from` bytes.
@@ -774,6 +786,7 @@ mod tests {
                 let expected: Vec<_> = model.iter().map(|(id, pairs)| (*id, pairs.clone())).collect();
                 prop_assert_eq!(read(stream.entries().range(Id::MIN..=Id::MAX)), expected.clone());
                 prop_assert_eq!(stream.entries().len(), model.len() as u64);
+                prop_assert_eq!(stream.entries().first_id(), model.keys().next().copied());
                 prop_assert_eq!(stream.entries().last_entry_id(), model.keys().next_back().copied());
                 prop_assert_eq!((stream.facts().added, stream.facts().last_id), (added, last));
                 let waiting: Vec<Id> = stream.group(b"g").map(|group| group.pending().keys().copied().collect()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Consumer groups: their administration, what is pending in them, and how it is acknowledged or claimed.
 
 use super::ids::{interval, loose_id, start_bound, strict_id};
-use super::{counted_ids, existing, reads, strict_ids, write_entry, writes};
+use super::{counted_ids, existing, reads, strict_ids, write_entry, write_id, writes};
 use crate::command::{Command, Flags, Group as Family, usage};
 use crate::commands::{int, is};
 use crate::context::Ctx;
@@ -304,7 +304,7 @@ fn xpending(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     out.array(found.len());
     for (id, pending) in found {
         out.array(4);
-        out.bulk(id.to_string());
+        write_id(out, id);
         out.bulk(group.consumer(pending.consumer).map_or(&b""[..], |consumer| &consumer.name));
         out.int(idle(now, &pending));
         out.int(pending.count as i64);
@@ -327,8 +327,8 @@ fn write_pending_summary(out: &mut Reply, group: &Group) {
         out.nil_array();
         return;
     };
-    out.bulk(first.to_string());
-    out.bulk(last.to_string());
+    write_id(out, *first);
+    write_id(out, *last);
     let busy = || group.consumers().filter(|consumer| !consumer.pending().is_empty());
     out.array(busy().count());
     for consumer in busy() {
@@ -433,7 +433,7 @@ fn xclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             effects.claim(group, id, pending);
             match entry {
                 Some(entry) if !options.just_id => write_entry(out, entry),
-                _ => out.bulk(id.to_string()),
+                _ => write_id(out, id),
             }
             count += 1;
         }
@@ -499,7 +499,7 @@ fn xautoclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             }
         }
         out.array(3);
-        out.bulk(next.unwrap_or_default().to_string());
+        write_id(out, next.unwrap_or_default());
         out.array(claimed.len());
         for (id, pending) in claimed {
             group.set_pending(id, pending);
@@ -507,14 +507,14 @@ fn xautoclaim(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             effects.claim(group, id, pending);
             match entries.get(id) {
                 Some(entry) if !just_id => write_entry(out, entry),
-                _ => out.bulk(id.to_string()),
+                _ => write_id(out, id),
             }
         }
         out.array(deleted.len());
         for id in deleted {
             group.remove_pending(id);
             effects.acknowledge(id);
-            out.bulk(id.to_string());
+            write_id(out, id);
         }
         Edit::when(effects.is_changed, ())
     })?;

@@ -1,6 +1,6 @@
 //! XINFO: what a stream, its groups and their consumers look like.
 
-use super::{reads, write_entries, write_entry};
+use super::{reads, write_entries, write_entry, write_id};
 use crate::command::{Command, Flags, Group as Family, usage};
 use crate::commands::{int, is};
 use crate::context::Ctx;
@@ -73,7 +73,7 @@ fn groups(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 /// How far a group has come.
 fn write_progress(out: &mut Reply, group: &Group, entries: &Entries) {
-    write_id(out, "last-delivered-id", group.last_id());
+    write_named_id(out, "last-delivered-id", group.last_id());
     let mut number = |name: &str, value: Option<i64>| {
         out.bulk(name);
         match value {
@@ -114,16 +114,16 @@ fn write_facts(out: &mut Reply, entries: &Entries) {
     out.int(entries.block_count() as i64);
     out.bulk("radix-tree-nodes");
     out.int(entries.tree_nodes() as i64);
-    write_id(out, "last-generated-id", entries.last_id());
-    write_id(out, "max-deleted-entry-id", entries.max_deleted_id());
+    write_named_id(out, "last-generated-id", entries.last_id());
+    write_named_id(out, "max-deleted-entry-id", entries.max_deleted_id());
     out.bulk("entries-added");
     out.int(entries.added() as i64);
-    write_id(out, "recorded-first-entry-id", entries.first_id().unwrap_or_default());
+    write_named_id(out, "recorded-first-entry-id", entries.first_id().unwrap_or_default());
 }
 
-fn write_id(out: &mut Reply, name: &str, id: Id) {
+fn write_named_id(out: &mut Reply, name: &str, id: Id) {
     out.bulk(name);
-    out.bulk(id.to_string());
+    write_id(out, id);
 }
 
 fn write_summary(out: &mut Reply, stream: &Stream) {
@@ -159,7 +159,7 @@ fn write_all(out: &mut Reply, stream: &Stream, count: usize) {
         out.array(group.pending().len().min(count));
         for (id, pending) in group.pending().iter().take(count) {
             out.array(4);
-            out.bulk(id.to_string());
+            write_id(out, *id);
             out.bulk(group.consumer(pending.consumer).map_or(&b""[..], |consumer| &consumer.name));
             out.int(pending.delivered as i64);
             out.int(pending.count as i64);
@@ -184,7 +184,7 @@ fn write_consumer(out: &mut Reply, group: &Group, consumer: &Consumer, count: us
     out.array(consumer.pending().len().min(count));
     for (id, pending) in consumer.pending().iter().filter_map(|id| group.pending().get_key_value(id)).take(count) {
         out.array(3);
-        out.bulk(id.to_string());
+        write_id(out, *id);
         out.int(pending.delivered as i64);
         out.int(pending.count as i64);
     }

@@ -2,7 +2,7 @@
 
 use super::groups::{Effects, edit_group, idle};
 use super::ids::strict_id;
-use super::{reads, write_entries, write_entry, write_fields, writes};
+use super::{reads, write_entries, write_entry, write_fields, write_id, writes};
 use crate::command::{Command, Flags, KeySpec, usage};
 use crate::commands::{Awaited, int, is, timeout_millis, wait_for};
 use crate::context::Ctx;
@@ -268,7 +268,7 @@ impl Reading<'_, '_> {
         for id in ids {
             let Some(entry) = self.entries.get(id) else {
                 out.array(2);
-                out.bulk(id.to_string());
+                write_id(out, id);
                 out.nil_array();
                 continue;
             };
@@ -297,7 +297,7 @@ impl Reading<'_, '_> {
         for (id, pending) in claims {
             let Some(entry) = self.entries.get(id) else { continue };
             out.array(4);
-            out.bulk(id.to_string());
+            write_id(out, id);
             write_fields(out, entry);
             out.int(idle(self.now, &pending));
             out.int(pending.count as i64);
@@ -313,7 +313,7 @@ impl Reading<'_, '_> {
             match self.options.claim {
                 Some(_) => {
                     out.array(4);
-                    out.bulk(id.to_string());
+                    write_id(out, id);
                     write_fields(out, entry);
                     out.int(0);
                     out.int(0);

@@ -20,11 +20,8 @@ const FRAME: usize = 4;
 pub(super) fn create<'a>(pairs: impl Iterator<Item = &'a [u8]> + Clone) -> Listpack {
     let mut listpack = Listpack::new();
     let count = pairs.clone().count() / 2;
-    listpack.push_back(0);
-    listpack.push_back(0);
-    listpack.push_back(count as i64);
-    pairs.step_by(2).for_each(|name| listpack.push_back(name));
-    listpack.push_back(0);
+    let head = [0, 0, count as i64].into_iter().map(Item::Int);
+    listpack.extend(head.chain(pairs.step_by(2).map(Item::Bytes)).chain([Item::Int(0)]));
     listpack
 }
 
@@ -40,18 +37,16 @@ pub(super) fn push<'a>(listpack: &mut Listpack, first: Id, id: Id, pairs: impl I
     let names = listpack.iter_from(master.names).take(master.count);
     let is_same = count == master.count && names.zip(pairs.clone().step_by(2)).all(|(ours, given)| ours == given);
     let (ms, seq) = id.offset_from(first);
-    listpack.push_back(if is_same { SAME_FIELDS } else { 0 });
-    listpack.push_back(ms);
-    listpack.push_back(seq);
-    let elements = if is_same {
-        pairs.skip(1).step_by(2).for_each(|value| listpack.push_back(value));
-        count
+    let flags = if is_same { SAME_FIELDS } else { 0 };
+    let head = [flags, ms, seq].into_iter().map(Item::Int);
+    if is_same {
+        let tail = Item::Int((count + FRAME - 1) as i64);
+        listpack.extend(head.chain(pairs.skip(1).step_by(2).map(Item::Bytes)).chain([tail]));
     } else {
-        listpack.push_back(count as i64);
-        pairs.for_each(|element| listpack.push_back(element));
-        2 * count + 1
-    };
-    listpack.push_back((elements + FRAME - 1) as i64);
+        let head = head.chain([Item::Int(count as i64)]);
+        let tail = Item::Int((2 * count + FRAME) as i64);
+        listpack.extend(head.chain(pairs.map(Item::Bytes)).chain([tail]));
+    }
     count_change(listpack, 1, 0);
 }
 
@@ -168,6 +163,26 @@ impl<'a> Walk<'a> {
     pub(super) fn forward(first: Id, listpack: &'a Listpack) -> Option<Self> {
         let master = Master::read(listpack)?;
         Some(Walk { listpack, first, master, at: master.entries })
+    }
+
+    /// From the first entry with at least this id on. It is looked for from both ends at once, as most who read want the
+    /// newest entries.
+    pub(super) fn from(first: Id, listpack: &'a Listpack, id: Id) -> Option<Self> {
+        let mut front = Self::forward(first, listpack)?;
+        if id <= first {
+            return Some(front);
+        }
+        let mut back = Walk { at: listpack.end(), ..front.clone() };
+        loop {
+            let here = front.at;
+            if front.next().is_none_or(|raw| raw.id >= id) {
+                return Some(Walk { at: here, ..front });
+            }
+            let here = back.at;
+            if back.next_back().is_none_or(|raw| raw.id < id) {
+                return Some(Walk { at: here, ..back });
+            }
+        }
     }
 
     /// From the last entry back.

@@ -55,7 +55,11 @@ impl Blocks {
     }
 
     pub(super) fn last(&self) -> Option<(Id, &Listpack)> {
-        self.range(Id::MIN..=Id::MAX).next_back()
+        match self {
+            Blocks::None => None,
+            Blocks::One(id, block) => Some((*id, block)),
+            Blocks::Many(tree) => tree.last_key_value().map(|(id, block)| (*id, block)),
+        }
     }
 
     /// Blocks that begin in the range; reversible.

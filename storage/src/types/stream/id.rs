@@ -49,6 +49,18 @@ impl Id {
         Id { ms: (both >> 64) as u64, seq: both as u64 }
     }
 
+    /// Calls `read` with the text, `ms-seq`, which lives on the stack.
+    pub fn with_text<R>(self, read: impl FnOnce(&[u8]) -> R) -> R {
+        let (mut ms, mut seq) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (ms, seq) = (ms.format(self.ms).as_bytes(), seq.format(self.seq).as_bytes());
+        // Two numbers of up to twenty digits.
+        let mut text = [b'-'; 41];
+        text[..ms.len()].copy_from_slice(ms);
+        let len = ms.len() + 1 + seq.len();
+        text[ms.len() + 1..len].copy_from_slice(seq);
+        read(&text[..len])
+    }
+
     /// The id that lies this far behind `self`, part by part, as blocks tell it.
     pub(super) fn offset(self, (ms, seq): (i64, i64)) -> Id {
         Id { ms: self.ms.wrapping_add(ms as u64), seq: self.seq.wrapping_add(seq as u64) }
