@@ -1,0 +1,13 @@
+//! aiogram: a bot whose conversations outlive the server that keeps them.
+
+use super::python;
+use resplite::Server;
+
+#[test]
+fn conversations_go_on_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    for phase in ["begin", "finish"] {
+        let server = Server::builder().dir(directory.path()).start().unwrap();
+        python::run("aiogram_bot.py", &[&format!("redis://{}", server.address().unwrap()), phase]);
+    }
+}
