@@ -566,3 +566,20 @@ fn a_client_hears_that_its_server_has_ended() {
         assert_eq!(client.call(command).as_error(), Some("ERR the server has ended"));
     }
 }
+
+/// Who waits for a sync that will not come is told so, and does not wait for ever.
+#[test]
+fn waitaof_ends_when_the_log_fails() {
+    let disk = SimDisk::new();
+    let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).port(0).start().unwrap();
+    let mut client = server.client();
+    ok(&mut client, "SET kept 1");
+    assert_eq!(client.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(1), Value::Int(0)][..]));
+    ok(&mut client, "CONFIG SET appendfsync everysec");
+    ok(&mut client, "SET kept 2");
+    assert_eq!(client.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(1), Value::Int(0)][..]));
+    disk.set_plan(Plan { crash_at: Some(0), ..WORKS });
+    let mut socket = crate::support::Connection::tcp(server.address().unwrap());
+    socket.call(["SET", "lost", "1"]);
+    assert_eq!(socket.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(0), Value::Int(0)][..]));
+}
