@@ -713,7 +713,7 @@ impl Engine {
     fn lock(&self, session: &Session, command: &Command, args: Args<'_>, hashes: &mut KeyHashes) -> Locked<'_> {
         if let (true, Some(hash)) = (command.single_key != 0, hashes.iter().next()) {
             let locked = self.keyspace.lock_one(self.keyspace.shard_of(hash));
-            if !locked.is_short() {
+            if command.flags.has(Flags::READONLY) || !locked.is_short() {
                 return locked;
             }
         }
@@ -735,7 +735,8 @@ impl Engine {
             }
         }
         let mut locked = self.keyspace.lock(&shards);
-        if locked.is_short() {
+        // Who only reads feeds nobody.
+        if !command.flags.has(Flags::READONLY) && locked.is_short() {
             // Somebody who waits here will need more than these shards to be served.
             drop(locked);
             locked = self.keyspace.lock(&ShardSet::All);
