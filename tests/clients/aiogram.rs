@@ -5,9 +5,12 @@ use resplite::Server;
 
 #[test]
 fn conversations_go_on_after_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
-    for phase in ["begin", "finish"] {
-        let server = Server::builder().dir(directory.path()).start().unwrap();
-        python::run("aiogram_bot.py", &[&format!("redis://{}", server.address().unwrap()), phase]);
+    for protocol in ["2", "3"] {
+        let directory = tempfile::tempdir().unwrap();
+        for phase in ["begin", "finish"] {
+            let server = Server::builder().dir(directory.path()).start().unwrap();
+            let url = format!("redis://{}?protocol={protocol}", server.address().unwrap());
+            python::run("aiogram_bot.py", &[&url, phase]);
+        }
     }
 }

@@ -3,17 +3,25 @@
 use super::python;
 use resplite::Server;
 
-fn run(program: &str) {
+#[track_caller]
+fn run(program: &str, protocol: &str) {
     let server = Server::builder().start().unwrap();
-    python::run(program, &[&format!("redis://{}", server.address().unwrap())]);
+    python::run(program, &[&format!("redis://{}", server.address().unwrap()), protocol]);
 }
 
 #[test]
-fn workers_with_broker_and_results() {
-    run("celery_worker.py");
+fn workers_over_resp2() {
+    run("celery_worker.py", "2");
+}
+
+#[test]
+fn workers_over_resp3() {
+    run("celery_worker.py", "3");
 }
 
 #[test]
 fn queues_and_exchanges() {
-    run("kombu_queues.py");
+    for protocol in ["2", "3"] {
+        run("kombu_queues.py", protocol);
+    }
 }

@@ -3,7 +3,7 @@
 import os
 import time
 
-import lock_without_scripts  # noqa: F401
+import redis_py_settings  # noqa: F401
 import redis
 from celery import Celery
 

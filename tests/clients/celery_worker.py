@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 
-URL = sys.argv[1]
-os.environ["CELERY_TASKS_URL"] = URL
+URL, PROTOCOL = sys.argv[1:]
+os.environ |= {"CELERY_TASKS_URL": URL, "REDIS_PROTOCOL": PROTOCOL}
 
 from celery import chain, chord, group
 from celery.exceptions import TaskRevokedError
@@ -34,6 +34,7 @@ class Worker:
             [*command, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self.lines = []
+        self.ended = False
         self.news = threading.Condition()
         threading.Thread(target=self.listen, daemon=True).start()
         self.wait_for(f"{name}@test ready.")
@@ -43,11 +44,17 @@ class Worker:
             with self.news:
                 self.lines.append(line)
                 self.news.notify_all()
+        with self.news:
+            self.ended = True
+            self.news.notify_all()
 
     def wait_for(self, text):
+        def said():
+            return any(text in line for line in self.lines)
+
         with self.news:
-            said = self.news.wait_for(lambda: any(text in line for line in self.lines), PATIENCE)
-        assert said, f"the worker does not say {text!r}:\n" + "".join(self.lines)
+            self.news.wait_for(lambda: said() or self.ended, PATIENCE)
+            assert said(), f"the worker does not say {text!r}:\n" + "".join(self.lines)
 
     def __enter__(self):
         return self
@@ -144,6 +151,7 @@ def progress_is_seen():
 
 
 def control():
+    assert {client["resp"] for client in broker.client_list()} == {PROTOCOL}
     control = tasks.app.control
     assert control.ping(limit=1, timeout=PATIENCE) == [{"first@test": {"ok": "pong"}}]
     [answer] = control.broadcast("registered", reply=True, limit=1, timeout=PATIENCE)

@@ -1,16 +1,19 @@
 """kombu's exchanges on Redis: fan-out to two consumers, a direct queue that two share, topics, priorities, what is given back."""
 
 import collections
+import os
 import socket
 import sys
 import threading
 import uuid
 
-import lock_without_scripts  # noqa: F401
+URL, PROTOCOL = sys.argv[1:]
+os.environ["REDIS_PROTOCOL"] = PROTOCOL
+
+import redis_py_settings  # noqa: F401
 import redis
 from kombu import Connection, Consumer, Exchange, Queue
 
-URL = sys.argv[1]
 r = redis.Redis.from_url(URL, decode_responses=True)
 PATIENCE = 60
 
@@ -63,6 +66,7 @@ def fanout():
     # Consumers of fan-out exchanges subscribe when they first look for events, which is after they have said that they are ready.
     while sum(int(client["psub"]) for client in r.client_list()) < 2:
         pass
+    assert {client["resp"] for client in r.client_list()} == {PROTOCOL}
     assert len(r.smembers("_kombu.binding.news")) == 2
     with Connection(URL) as connection:
         producer = connection.Producer(exchange=exchange, serializer="json")

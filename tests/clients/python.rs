@@ -15,15 +15,21 @@ const LIMIT: Duration = Duration::from_secs(150);
 #[track_caller]
 pub fn run(program: &str, arguments: &[&str]) {
     let Some(python) = python() else { return };
+    let mut command = Command::new(python);
+    command.arg(directory().join(program)).args(arguments).current_dir(directory());
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
+    if let Err(report) = finish(command, LIMIT) {
+        panic!("{program} {}: {report}", arguments.join(" "));
+    }
+}
+
+/// Waits for a command's end; an error tells how it ended and what it said.
+fn finish(mut command: Command, limit: Duration) -> Result<(), String> {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut child = {
-        // The command keeps the writing end, so it must be gone before the reader can see the end.
-        let mut command = Command::new(python);
-        command.arg(directory().join(program)).args(arguments).current_dir(directory()).process_group(0);
-        command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
-        command.stdout(writer.try_clone().unwrap()).stderr(writer);
-        command.spawn().unwrap()
-    };
+    let started = command.process_group(0).stdout(writer.try_clone().unwrap()).stderr(writer).spawn();
+    // It holds the writing end, without whose end the reader comes to none.
+    drop(command);
+    let mut child = started.map_err(|error| error.to_string())?;
     let (told, heard) = channel();
     let listener = std::thread::spawn(move || {
         let mut said = Vec::new();
@@ -31,7 +37,7 @@ pub fn run(program: &str, arguments: &[&str]) {
         let _ = told.send(());
         read.map(|_| String::from_utf8_lossy(&said).into_owned())
     });
-    let in_time = heard.recv_timeout(LIMIT).is_ok();
+    let in_time = heard.recv_timeout(limit).is_ok();
     if !in_time {
         // Not waited for yet, so the number is still that of our group and of nobody else.
         let group = format!("-{}", child.id());
@@ -39,9 +45,11 @@ pub fn run(program: &str, arguments: &[&str]) {
     }
     let status = child.wait().unwrap();
     let said = listener.join().unwrap().unwrap();
-    let program = [&[program], arguments].concat().join(" ");
-    assert!(in_time, "{program} did not end in {LIMIT:?}:\n{said}");
-    assert!(status.success(), "{program}: {status}\n{said}");
+    match (in_time, status.success()) {
+        (false, _) => Err(format!("no end within {limit:?}\n{said}")),
+        (true, false) => Err(format!("{status}\n{said}")),
+        (true, true) => Ok(()),
+    }
 }
 
 fn directory() -> PathBuf {
@@ -56,4 +64,26 @@ fn python() -> Option<PathBuf> {
         "RESPLITE_PYTHON names no Python with the packages of tests/requirements.txt"
     );
     python
+}
+
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Result<(), String> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        finish(command, limit)
+    }
+
+    #[test]
+    fn ends_are_told() {
+        assert_eq!(shell("echo fine", LIMIT), Ok(()));
+        assert_eq!(shell("echo out; echo error >&2; exit 3", LIMIT), Err("exit status: 3\nout\nerror\n".into()));
+    }
+
+    #[test]
+    fn what_hangs_ends_with_its_children() {
+        let report = shell("echo begun; tail -f /dev/null & wait", Duration::from_secs(1));
+        assert_eq!(report, Err("no end within 1s\nbegun\n".into()));
+    }
 }

@@ -1,11 +1,25 @@
-"""Gives redis-py's Lock a release without a script, which the server does not run yet.
+"""Settings of redis-py for programs whose library opens the connections itself. Imported before that library.
 
-It compares and deletes by WATCH instead. For programs whose library takes a lock on its way to something else: kombu
-does so before it looks for messages that nobody acknowledged. To be deleted when scripts run.
+REDIS_PROTOCOL in the environment chooses the protocol, which kombu cannot be asked for.
+
+The release of a Lock is a script, which the server does not run yet; here it compares and deletes by WATCH instead. kombu
+holds such a lock while it looks for messages that nobody acknowledged. To be deleted when scripts run.
 """
 
+import os
+
+import redis.connection
 import redis.lock
 from redis.exceptions import LockNotOwnedError, WatchError
+
+original_pool = redis.connection.ConnectionPool.__init__
+
+
+def pool(self, *args, **options):
+    original_pool(self, *args, **{"protocol": int(os.environ["REDIS_PROTOCOL"])} | options)
+
+
+redis.connection.ConnectionPool.__init__ = pool
 
 
 def do_release(self, expected_token):
