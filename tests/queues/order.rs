@@ -44,6 +44,18 @@ struct Round {
     held: BTreeMap<String, Vec<(u64, String)>>,
     pushed: u64,
     open: Box<dyn Fn() -> Connection>,
+    trace: Trace,
+}
+
+/// What was done, for who has to find out why it failed.
+struct Trace(Vec<String>);
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0.join("\n"));
+        }
+    }
 }
 
 impl Round {
@@ -55,6 +67,7 @@ impl Round {
             Connection::tcp(address)
         };
         let (control, is_sorted) = (open(), rng.bool());
+        let trace = Trace(vec![format!("{name}, {workers} workers")]);
         Round {
             name,
             rng,
@@ -65,6 +78,7 @@ impl Round {
             held: BTreeMap::new(),
             pushed: 0,
             open: Box::new(open),
+            trace,
         }
     }
 
@@ -126,6 +140,7 @@ impl Round {
             words.extend(keys.iter().cloned());
             words.push("0".to_owned());
         }
+        self.trace.0.push(format!("{id}: {}", words.join(" ")));
         connection.send(&words);
         let mut waiter = Waiter { connection, id, keys, takes_first, most, moves };
         match waiter.keys.iter().find(|key| self.held.get(*key).is_some_and(|held| !held.is_empty())).cloned() {
@@ -149,7 +164,9 @@ impl Round {
             }
             let index = self.rng.usize(..self.waiters.len());
             let mut gone = self.waiters.remove(index);
-            match self.rng.u8(..4) {
+            let way = self.rng.u8(..4);
+            self.trace.0.push(format!("{} goes, {way}", gone.id));
+            match way {
                 0 => {
                     assert_eq!(self.control.call(["CLIENT", "KILL", "ID", &gone.id]).as_int(), Some(1));
                     self.killed.push(gone.connection);
@@ -179,6 +196,7 @@ impl Round {
         let count = self.rng.usize(1..3);
         let is_transaction = self.rng.bool();
         if is_transaction {
+            self.trace.0.push("MULTI".to_owned());
             self.control.call(["MULTI"]);
         }
         let mut keys: Vec<String> = Vec::new();
@@ -230,6 +248,7 @@ impl Round {
             }
             words.push(element);
         }
+        self.trace.0.push(words.join(" "));
         let answer = self.control.call(&words);
         assert!(answer.as_error().is_none(), "{}: {answer:?}", self.name);
     }
@@ -246,6 +265,7 @@ impl Round {
             let found =
                 waiter.keys.iter().find(|key| self.held.get(*key).is_some_and(|held| !held.is_empty())).cloned();
             let expected = self.take(&waiter, found.as_deref().unwrap_or(key));
+            self.trace.0.push(format!("  {} gets {expected:?}", waiter.id));
             assert_eq!(texts(&waiter.connection.read()), expected, "{}: number {first}", self.name);
         }
     }
