@@ -11,6 +11,7 @@ mod pubsub;
 mod set;
 mod slow;
 mod sorted_set;
+mod stream;
 mod string;
 mod tracking;
 mod transaction;

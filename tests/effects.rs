@@ -456,6 +456,103 @@ fn what_moves_keys_is_written_as_sent() {
 }
 
 #[test]
+fn streams_are_written_with_what_was_decided() {
+    check(
+        r#"
+        > XADD s 1-1 a 1
+        SELECT 0
+        XADD s 1-1 a 1
+        > XADD s 1-* a 2
+        XADD s 1-2 a 2
+        > XADD s MAXLEN ~ 1 2-1 a 3
+        here: XADD s MAXLEN = 3 2-1 a 3
+        there: XADD s MAXLEN = 3 2-1 a 3
+        > XADD s MINID ~ 2 LIMIT 10 2-2 a 3
+        here: XADD s MINID = 1-1 2-2 a 3
+        there: XADD s MINID = 1-1 LIMIT 10 2-2 a 3
+        > XADD s NOMKSTREAM MAXLEN = 4 3-1 a 3
+        XADD s NOMKSTREAM MAXLEN = 4 3-1 a 3
+        > XTRIM s MAXLEN ~ 1
+        > XTRIM s MAXLEN 9
+        > XTRIM s MAXLEN ~ 0
+        XTRIM s MAXLEN = 0
+        > XDEL s 1-1
+        > XADD s 4-1 a 4
+        XADD s 4-1 a 4
+        > XSETID s 5-1
+        XSETID s 5-1
+        > XREAD STREAMS s 0
+        > XADD s 1-1 a 4
+        "#,
+    );
+}
+
+#[test]
+fn groups_are_written_with_what_was_delivered_to_whom() {
+    check(
+        r#"
+        > XADD s 1-1 a 1
+        SELECT 0
+        XADD s 1-1 a 1
+        > XADD s 2-1 a 1
+        XADD s 2-1 a 1
+        > XADD s 3-1 a 1
+        XADD s 3-1 a 1
+        > XGROUP CREATE s g 0
+        XGROUP CREATE s g 0
+        > XGROUP CREATE s h $ MKSTREAM
+        XGROUP CREATE s h $ MKSTREAM
+        > XREADGROUP GROUP g c COUNT 1 STREAMS s >
+        here: MULTI
+        XCLAIM s g c 0 1-1 TIME @0 RETRYCOUNT 1 FORCE JUSTID LASTID 1-1
+        here: XGROUP SETID s g 1-1 ENTRIESREAD 1
+        here: EXEC
+        > XREADGROUP GROUP g d COUNT 1 NOACK STREAMS s >
+        here: MULTI
+        here: XGROUP CREATECONSUMER s g d
+        here: XGROUP SETID s g 2-1 ENTRIESREAD 2
+        here: EXEC
+        there: MULTI
+        there: XGROUP CREATECONSUMER s g d
+        there: XGROUP SETID s g 2-1 ENTRIESREAD 2
+        there: EXEC
+        > XREADGROUP GROUP g c STREAMS s 0
+        here: XCLAIM s g c 0 1-1 TIME @0 RETRYCOUNT 2 FORCE JUSTID LASTID 2-1
+        > XCLAIM s g e 0 1-1 3-1 FORCE TIME 1000 RETRYCOUNT 4
+        MULTI
+        XCLAIM s g e 0 1-1 TIME 1000 RETRYCOUNT 4 FORCE JUSTID LASTID 2-1
+        XCLAIM s g e 0 3-1 TIME 1000 RETRYCOUNT 4 FORCE JUSTID LASTID 2-1
+        EXEC
+        > XCLAIM s g e 100000 9-9
+        > XCLAIM s g e 0 9-9 LASTID 3-1
+        XGROUP SETID s g 3-1 ENTRIESREAD 2
+        > XAUTOCLAIM s g e 0 2-1 JUSTID
+        XCLAIM s g e 0 3-1 TIME @0 RETRYCOUNT 4 FORCE JUSTID LASTID 3-1
+        > XDEL s 3-1
+        XDEL s 3-1
+        > XAUTOCLAIM s g e 0 2-1
+        here: XACK s g 3-1
+        there: XCLAIM s g e 0 3-1 TIME @0 RETRYCOUNT 4 FORCE JUSTID LASTID 3-1
+        > XGROUP CREATECONSUMER s g f
+        XGROUP CREATECONSUMER s g f
+        > XGROUP CREATECONSUMER s g f
+        > XGROUP DELCONSUMER s g f
+        XGROUP DELCONSUMER s g f
+        > XGROUP DELCONSUMER s g f
+        > XACK s g 9-9
+        > XACK s g 1-1
+        XACK s g 1-1
+        > XGROUP SETID s g $
+        XGROUP SETID s g $
+        > XPENDING s g
+        > XGROUP DESTROY s h
+        XGROUP DESTROY s h
+        > XGROUP DESTROY s h
+        "#,
+    );
+}
+
+#[test]
 fn transactions_are_groups() {
     check(
         "
@@ -606,7 +703,7 @@ fn nothing_expires_while_a_log_is_loaded() {
 /// Commands between two restarts of a random run.
 const LIFE: usize = 600;
 /// Restarts of the short run.
-const LIVES: u64 = 14;
+const LIVES: u64 = 16;
 
 #[test]
 fn a_log_of_random_commands_brings_everything_back() {

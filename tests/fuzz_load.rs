@@ -242,19 +242,26 @@ impl Originals {
         let long = "a long text that repeats itself, ".repeat(8);
         let many: Vec<String> = (0..140).map(|number| format!("{number} m{number}")).collect();
         let many = many.join(" ");
+        let entries: String = (0..140).map(|id| format!("\nXADD entries {id}-1 a {id} b x")).collect();
         let before = format!(
             "SET int 12345\nSET text hello PXAT 4000000000123\nSET long \"{long}\"\nRPUSH list a 1 -300 70000 \"{long}\"\n\
              SADD ints 1 2 70000\nSADD words a b 1\nSADD set {many}\nHSET hash a 1 b \"{long}\"\nHSET table {many}\n\
-             ZADD scores 1 a 2.5 b inf c\nZADD skiplist {many}\nSELECT 3\nSET int 3\nSELECT 0"
+             ZADD scores 1 a 2.5 b inf c\nZADD skiplist {many}\nSELECT 3\nSET int 3\nSELECT 0{entries}\n\
+             XADD stream 1-1 a 1\nXADD stream 1-2 b 2 c 3\nXDEL stream 1-1\nXGROUP CREATE stream g 0\n\
+             XREADGROUP GROUP g one STREAMS stream >\nXGROUP CREATE entries h 9-1\nXREADGROUP GROUP h two COUNT 9 STREAMS entries >"
         );
         run(server, &before);
         rewrite(server);
         let after = "INCR int\nMULTI\nSET inside 1\nSELECT 2\nLPUSH inside a b\nSELECT 0\nEXEC\nEXPIRE int 1000000000\n\
-                     SPOP words\nLPOP list\nRENAME ints integers\nZINCRBY scores 1.5 a\nHINCRBYFLOAT hash a 0.5\nCOPY hash copy";
+                     SPOP words\nLPOP list\nRENAME ints integers\nZINCRBY scores 1.5 a\nHINCRBYFLOAT hash a 0.5\nCOPY hash copy\nXADD stream 5-* a 1\n\
+                     XREADGROUP GROUP g two STREAMS stream >\nXTRIM entries MAXLEN 100";
         run(server, after);
         assert!(server.ask(&[b"SAVE"]).is_ok());
         self.snapshots.push(std::fs::read(directory.join("dump.rdb")).expect("a snapshot"));
-        for key in ["int", "long", "list", "integers", "words", "set", "hash", "table", "scores", "skiplist"] {
+        for key in [
+            "int", "long", "list", "integers", "words", "set", "hash", "table", "scores", "skiplist", "stream",
+            "entries",
+        ] {
             self.payloads.push(server.ask(&[b"DUMP", key.as_bytes()]).as_bytes().expect("a payload").to_vec());
         }
     }
@@ -403,6 +410,9 @@ fn insert_command(rng: &mut Rng, log: &mut Vec<u8>) {
         "SPOP set 3",
         "DEL set",
         "PEXPIREAT list 1",
+        "XGROUP SETID stream g 1",
+        "XCLAIM stream g one 0 1-2 FORCE",
+        "XADD stream * a 1",
         "SET int 1 PX 1",
         "RESTORE int 0 x",
         "MOVE int 5",
@@ -445,6 +455,15 @@ fn use_value(rng: &mut Rng, server: &mut impl Answers) {
         "INCR key",
         "SETRANGE key 3 x",
         "GETRANGE key 0 -1",
+        "XADD key 99999-1 a 1",
+        "XDEL key 1-1 1-2 50-1",
+        "XREVRANGE key + - COUNT 3",
+        "XTRIM key MAXLEN 3",
+        "XREADGROUP GROUP g one STREAMS key >",
+        "XAUTOCLAIM key g two 0 0",
+        "XPENDING key g",
+        "XINFO GROUPS key",
+        "XGROUP DELCONSUMER key h two",
         "COPY key copy",
         "SORT key",
         "DEBUG OBJECT key",

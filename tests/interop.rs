@@ -75,6 +75,21 @@ fn fill(server: &mut impl Answers) {
         HSET hash field value 1 2 "" empty empty "" "\x00" "\xff"
         PEXPIREAT hash 4000000000123
         ZADD scores 1 one 2.5 "two and a half" -inf least inf most 0.1 tenth 1e300 huge 1e-300 tiny 0 zero 3 a 3 b 3 ""
+        XADD stream 1-1 field value
+        XADD stream 1-2 field value2
+        XADD stream 2-1 field "" other 12345
+        XADD stream 18446744073709551615-1 "\x00\xff" -1
+        XDEL stream 1-2
+        XGROUP CREATE stream group 0
+        XGROUP CREATE stream "" 1-1
+        XREADGROUP GROUP group consumer COUNT 2 STREAMS stream >
+        XREADGROUP GROUP group other COUNT 1 STREAMS stream >
+        XCLAIM stream group consumer 0 1-1 2-1 TIME 1600000000000 RETRYCOUNT 300
+        XCLAIM stream group other 0 18446744073709551615-1 TIME 1600000000123 JUSTID
+        XGROUP SETID stream group 2-1 ENTRIESREAD 3
+        XGROUP CREATECONSUMER stream group idle
+        PEXPIREAT stream 4000000000123
+        XGROUP CREATE "no entries" group $ MKSTREAM
         SELECT 1
         SET int 54321
         SET text "of another database" PXAT 4000000000123
@@ -96,13 +111,15 @@ fn fill(server: &mut impl Answers) {
     ask(&[b"HSET", b"large values", b"noise", &noise[..5000], b"pattern", &pattern[..5000], b"int", b"7"]);
     ask(&[b"SADD", b"large members", &noise[..5000], &pattern[..5000], b"7"]);
     ask(&[b"ZADD", b"large members with scores", b"1", &noise[..5000], b"2", &pattern[..5000], b"3.25", b"7"]);
-    for number in 0..3000 {
+    for id in 1..=3000 {
+        let number = id - 1;
         let (number, name) = (number.to_string(), format!("element {number}"));
         let (number, name) = (number.as_bytes(), name.as_bytes());
         ask(&[b"RPUSH", b"many elements", if rng.bool() { number } else { name }]);
         ask(&[b"SADD", b"many members", if rng.bool() { number } else { name }]);
         ask(&[b"SADD", b"many numbers", number]);
         ask(&[b"HSET", b"many fields", name, number]);
+        ask(&[b"XADD", b"many entries", format!("{}-{}", id / 9, id).as_bytes(), b"name", name, b"number", number]);
         ask(&[b"ZADD", b"many scores", format!("{}", rng.f64() * 1e6 - 5e5).as_bytes(), name]);
     }
     for number in 0..100 {
@@ -181,6 +198,27 @@ const CHURN: &str = r#"
     ZUNIONSTORE zunion 2 board left WEIGHTS 2 3
     ZRANGESTORE zrange board 0 -1
     ZREMRANGEBYRANK zrange 0 0
+    XADD log * field value
+    DEL log
+    XADD log 1-1 field value
+    XADD log 1-* field value
+    XADD log 2-1 field value
+    XADD log MAXLEN ~ 1000 3-1 field value
+    XADD log MAXLEN 3 4-1 field value
+    XTRIM log MINID 2-1
+    XGROUP CREATE log readers 0
+    XGROUP CREATE log others $
+    XREADGROUP GROUP readers one COUNT 2 STREAMS log >
+    XREADGROUP GROUP readers two NOACK COUNT 1 STREAMS log >
+    XCLAIM log readers three 0 2-1 JUSTID TIME 1600000000000
+    XAUTOCLAIM log readers three 0 3-1 COUNT 1
+    XACK log readers 3-1
+    XGROUP SETID log readers 3-1 ENTRIESREAD 4
+    XGROUP DESTROY log others
+    XGROUP CREATECONSUMER log readers four
+    XDEL log 4-1
+    XSETID log 9-9 ENTRIESADDED 20 MAXDELETEDID 5-5
+    XGROUP CREATE made made $ MKSTREAM
     COPY list copied
     COPY hash hash DB 2
     RENAME copied renamed

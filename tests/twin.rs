@@ -11,6 +11,7 @@ mod known;
 mod list;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 mod transaction;
 mod twins;
@@ -30,13 +31,14 @@ const COMMANDS: usize = 4000;
 const MOST_SHOWN: usize = 8;
 
 /// The templates of every family.
-pub const FAMILIES: [&[Entry]; 7] = [
+pub const FAMILIES: [&[Entry]; 8] = [
     string::ENTRIES,
     keys::ENTRIES,
     hash::ENTRIES,
     list::ENTRIES,
     set::ENTRIES,
     sorted_set::ENTRIES,
+    stream::ENTRIES,
     transaction::ENTRIES,
 ];
 
@@ -68,6 +70,11 @@ fn sets() {
 #[test]
 fn sorted_sets() {
     run("sorted_sets", sorted_set::ENTRIES);
+}
+
+#[test]
+fn streams() {
+    run("streams", stream::ENTRIES);
 }
 
 #[test]
@@ -119,7 +126,7 @@ fn sequence(generator: &mut Generator, left: &mut usize) -> Vec<Step> {
         *left = left.saturating_sub(step.len());
         steps.push(step);
     }
-    const LOOKS: [(&[&str], Rule); 7] = [
+    const LOOKS: [(&[&str], Rule); 8] = [
         (&["OBJECT", "ENCODING", "?"], Rule::Exact),
         (&["PEXPIRETIME", "?"], Rule::Near(3000)),
         (&["GET", "?"], Rule::Exact),
@@ -127,6 +134,7 @@ fn sequence(generator: &mut Generator, left: &mut usize) -> Vec<Step> {
         (&["SMEMBERS", "?"], Rule::AnyOrder(1)),
         (&["HGETALL", "?"], Rule::AnyOrder(2)),
         (&["ZRANGE", "?", "0", "-1", "WITHSCORES"], Rule::Exact),
+        (&["XINFO", "STREAM", "?", "FULL", "COUNT", "0"], Rule::Timed(0)),
     ];
     let call = |args: Vec<Vec<u8>>, rule| vec![generator::Call { client: 0, args, rule }];
     steps.push(call(vec![b"DISCARD".to_vec()], Rule::Exact));

@@ -352,6 +352,12 @@ impl Reply {
         self.buffer.capacity()
     }
 
+    /// What is to be sent, if it lies in one piece, as it does unless a long string rides along.
+    #[inline]
+    pub fn single(&self) -> Option<&[u8]> {
+        self.rides.is_empty().then(|| &self.buffer[self.sent.buffer..])
+    }
+
     /// Fills `slices` with what is to be sent next, for one vectored write, and returns how many were used; 0 if all is
     /// sent.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {

@@ -84,6 +84,7 @@ pub(crate) enum Group {
     Server,
     Set,
     SortedSet,
+    Stream,
     String,
     Transactions,
 }
@@ -100,6 +101,7 @@ impl Group {
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
             Group::String => "string",
             Group::Transactions => "transactions",
         }
@@ -117,6 +119,7 @@ impl Group {
             Group::Server => None,
             Group::Set => Some("set"),
             Group::SortedSet => Some("sortedset"),
+            Group::Stream => Some("stream"),
             Group::String => Some("string"),
             Group::Transactions => Some("transaction"),
         }
@@ -139,6 +142,8 @@ pub(crate) struct KeySpec {
     pub(crate) flags: &'static [&'static str],
     /// The argument that the search begins at.
     pub(crate) begin: usize,
+    /// A word, looked for from there on, that the keys follow.
+    pub(crate) keyword: Option<&'static str>,
     pub(crate) find: Find,
     /// They are no keys, but in a cluster they decide about the node as if they were: nothing is locked for them.
     pub(crate) is_channel: bool,
@@ -155,6 +160,7 @@ pub(crate) mod usage {
     pub(crate) const INSERT_ONLY: &[&str] = &["OW", "INSERT"];
     pub(crate) const INSERT: &[&str] = &["RW", "INSERT"];
     pub(crate) const DELETE: &[&str] = &["RW", "DELETE"];
+    pub(crate) const UPDATE_DELETE: &[&str] = &["RW", "UPDATE", "DELETE"];
     pub(crate) const ACCESS_DELETE: &[&str] = &["RW", "ACCESS", "DELETE"];
     pub(crate) const OVERWRITE: &[&str] = &["OW", "UPDATE"];
     pub(crate) const REMOVE: &[&str] = &["RM", "DELETE"];
@@ -163,17 +169,35 @@ pub(crate) mod usage {
 impl KeySpec {
     /// The one key at `index`.
     pub(crate) const fn one(flags: &'static [&'static str], index: usize) -> Self {
-        KeySpec { flags, begin: index, find: Find::Range { last: 0, step: 1, limit: 0 }, is_channel: false }
+        KeySpec {
+            flags,
+            begin: index,
+            keyword: None,
+            find: Find::Range { last: 0, step: 1, limit: 0 },
+            is_channel: false,
+        }
     }
 
     /// Keys from `index` to `last`, every `step`-th argument.
     pub(crate) const fn range(flags: &'static [&'static str], index: usize, last: i32, step: usize) -> Self {
-        KeySpec { flags, begin: index, find: Find::Range { last, step, limit: 0 }, is_channel: false }
+        KeySpec { flags, begin: index, keyword: None, find: Find::Range { last, step, limit: 0 }, is_channel: false }
+    }
+
+    /// Keys behind a word, which is looked for from `index` on; as many other arguments follow them.
+    pub(crate) const fn halved(flags: &'static [&'static str], index: usize, keyword: &'static str) -> Self {
+        let find = Find::Range { last: -1, step: 1, limit: 2 };
+        KeySpec { flags, begin: index, keyword: Some(keyword), find, is_channel: false }
     }
 
     /// A count at `index` and its keys behind it.
     pub(crate) const fn counted(flags: &'static [&'static str], index: usize) -> Self {
-        KeySpec { flags, begin: index, find: Find::Count { count: 0, first: 1, step: 1 }, is_channel: false }
+        KeySpec {
+            flags,
+            begin: index,
+            keyword: None,
+            find: Find::Count { count: 0, first: 1, step: 1 },
+            is_channel: false,
+        }
     }
 
     /// Shard channels from `index` to `last`.
@@ -187,7 +211,13 @@ impl KeySpec {
     /// not fit is left out, the handler will complain about it.
     pub(crate) fn for_each(&self, args: Args<'_>, mut found: impl FnMut(usize)) -> bool {
         let len = args.len();
-        let begin = self.begin;
+        let begin = match self.keyword {
+            None => self.begin,
+            Some(word) => {
+                let found = args.iter().skip(self.begin).position(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+                found.map_or(len, |at| self.begin + at + 1)
+            }
+        };
         if begin >= len {
             return false;
         }
@@ -330,7 +360,9 @@ impl Command {
         }
         self.keys[at] = Some(spec);
         self.single_key = match spec {
-            KeySpec { begin, find: Find::Range { last: 0, .. }, is_channel: false, .. } if at == 0 => begin as u8,
+            KeySpec { begin, keyword: None, find: Find::Range { last: 0, .. }, is_channel: false, .. } if at == 0 => {
+                begin as u8
+            }
             _ => 0,
         };
         self

@@ -16,6 +16,7 @@ pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod slow;
 pub(crate) mod sorted_set;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub(crate) mod tracking;
 pub(crate) mod transaction;
@@ -49,6 +50,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     sorted_set::COMMANDS,
     sorted_set::blocking::COMMANDS,
+    stream::COMMANDS,
     pubsub::COMMANDS,
     transaction::COMMANDS,
     server::COMMANDS,

@@ -106,6 +106,39 @@ texts! {
     SAVE_IN_PROGRESS = "ERR Background save already in progress";
     REWRITE_IN_PROGRESS = "ERR Background append only file rewriting already in progress";
     SAVE_WHILE_REWRITING = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+    INVALID_ID = "ERR Invalid stream ID specified as stream command argument";
+    INVALID_START_ID = "ERR invalid start ID for the interval";
+    INVALID_END_ID = "ERR invalid end ID for the interval";
+    ID_ZERO = "ERR The ID specified in XADD must be greater than 0-0";
+    IDS_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more items";
+    ID_TOO_SMALL = "ERR The ID specified in XADD is equal or smaller than the target stream top item";
+    ELEMENTS_TOO_LARGE = "ERR Elements are too large to be stored";
+    MAXLEN_AND_MINID = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible";
+    NEGATIVE_STREAM_MAXLEN = "ERR The MAXLEN argument must be >= 0.";
+    NEGATIVE_TRIM_LIMIT = "ERR The LIMIT argument must be >= 0.";
+    LIMIT_WITHOUT_TRIM = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy";
+    LIMIT_WITHOUT_TILDE = "ERR syntax error, LIMIT cannot be used without the special ~ option";
+    NO_TRIM_STRATEGY = "ERR syntax error, XTRIM must be called with a trimming strategy";
+    NEGATIVE_ADDED = "ERR entries_added must be positive";
+    ID_BELOW_GIVEN_DELETED = "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id";
+    ID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
+    ID_BELOW_LAST = "ERR The ID specified in XSETID is smaller than the target stream top item";
+    ADDED_BELOW_LEN = "ERR The entries_added specified in XSETID is smaller than the target stream length";
+    NUMIDS = "ERR The `numids` parameter must match the number of arguments";
+    NUMIDS_NOT_POSITIVE = "ERR Number of IDs must be a positive integer";
+    NEGATIVE_ENTRIES_READ = "ERR value for ENTRIESREAD must be positive or -1";
+    XGROUP_WITHOUT_KEY = "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.";
+    BUSY_GROUP = "BUSYGROUP Consumer Group name already exists";
+    CLAIM_COUNT = "ERR COUNT must be > 0";
+    GROUP_WITH_XREAD = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.";
+    NOACK_WITH_XREAD = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.";
+    CLAIM_WITH_XREAD = "ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead.";
+    CLAIM_NOT_INTEGER = "ERR min-idle-time is not an integer";
+    CLAIM_NEGATIVE = "ERR min-idle-time must be a positive integer";
+    MISSING_GROUP = "ERR Missing GROUP option for XREADGROUP";
+    NEW_WITH_XREAD = "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.";
+    DOLLAR_WITH_XREADGROUP = "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.";
+    PLUS_WITH_XREADGROUP = "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.";
     BUSY_KEY = "BUSYKEY Target key name already exists.";
     BAD_PAYLOAD = "ERR DUMP payload version or checksum are wrong";
     BAD_FORMAT = "ERR Bad data format";
@@ -189,6 +222,31 @@ impl CommandError {
     /// A write that the log cannot keep.
     pub(crate) fn log_failed(reason: &str) -> Self {
         Self::text(format!("MISCONF Errors writing to the AOF file: {reason}"))
+    }
+
+    /// A group that does not exist, or whose key does not; `behind` says more.
+    pub(crate) fn no_group(key: &[u8], group: &[u8], behind: &str) -> Self {
+        let (key, group) = (shown(key, usize::MAX), shown(group, usize::MAX));
+        let parts = [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'", behind.as_bytes()];
+        CommandError(Cow::Owned(parts.concat()))
+    }
+
+    /// A group that an existing key does not have.
+    pub(crate) fn no_group_of(key: &[u8], group: &[u8]) -> Self {
+        let (key, group) = (shown(key, usize::MAX), shown(group, usize::MAX));
+        CommandError(Cow::Owned([b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"].concat()))
+    }
+
+    /// An option of XCLAIM or XAUTOCLAIM that is no number.
+    pub(crate) fn invalid_claim(option: &str, command: &str) -> Self {
+        Self::text(format!("ERR Invalid {option} argument for {}", command.to_uppercase()))
+    }
+
+    /// XREAD or XREADGROUP with more keys than ids or fewer.
+    pub(crate) fn unbalanced(command: &str, symbol: char) -> Self {
+        Self::text(format!(
+            "ERR Unbalanced '{command}' list of streams: for each stream key an ID, '+', or '{symbol}' must be specified."
+        ))
     }
 
     /// An operation on several sorted sets without any.

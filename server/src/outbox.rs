@@ -79,8 +79,17 @@ impl Outbox {
             return false;
         }
         self.has_mail.store(false, Ordering::Release);
-        if let Some(frames) = mail.frames.take() {
-            out.append(frames);
+        let frames = mail.frames.take();
+        drop(mail);
+        match frames {
+            Some(frames) if out.is_empty() => {
+                // Nearly always: whoever only listens has nothing else to be sent.
+                let protocol = out.protocol();
+                *out = frames;
+                out.set_protocol(protocol);
+            }
+            Some(frames) => out.append(frames),
+            None => {}
         }
         true
     }

@@ -6,7 +6,7 @@ use crate::outbox::Message;
 use crate::registry::ClientRecord;
 use bytes::Bytes;
 use dashmap::DashMap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use resplite_resp::reply::Reply;
 use resplite_storage::glob::{self, Case};
 use std::collections::btree_map::Entry as TreeEntry;
@@ -63,6 +63,8 @@ pub(crate) struct PubSub {
     channels: DashMap<Bytes, Subscribers>,
     shard_channels: DashMap<Bytes, Subscribers>,
     patterns: RwLock<Patterns>,
+    /// Held while a message is handed out: all who hear several hear them in the same order.
+    order: Mutex<()>,
     /// Number of subscriptions to channels and patterns, for whoever has something to tell only if somebody listens.
     listeners: AtomicUsize,
     /// Number of patterns, so that nobody takes their lock while there are none.
@@ -146,6 +148,7 @@ impl PubSub {
     /// Hands a message to all who listen to the channel, by its name or by a pattern; returns how many that were. A client
     /// gets it once for each subscription.
     pub(crate) fn publish(&self, channel: &[u8], payload: &[u8], settings: &Settings) -> usize {
+        let _order = self.order.lock();
         let mut receivers = tell(&self.channels, "message", channel, payload, settings);
         if self.pattern_count.load(Ordering::Acquire) == 0 {
             return receivers;
@@ -166,6 +169,7 @@ impl PubSub {
 
     /// Hands a message to all who listen to the shard channel; returns how many that were.
     pub(crate) fn publish_to_shard(&self, channel: &[u8], payload: &[u8], settings: &Settings) -> usize {
+        let _order = self.order.lock();
         tell(&self.shard_channels, "smessage", channel, payload, settings)
     }
 

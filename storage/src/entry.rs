@@ -10,6 +10,7 @@ use crate::types::int_len;
 use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
+use crate::types::stream::Stream;
 use bytes::Bytes;
 
 /// Longest string that lies in the entry itself.
@@ -38,6 +39,7 @@ enum Kind {
     Set = 4,
     Hash = 5,
     SortedSet = 6,
+    Stream = 7,
 }
 
 #[derive(Clone, Copy)]
@@ -59,7 +61,8 @@ impl EntryHeader {
             3 => Kind::List,
             4 => Kind::Set,
             5 => Kind::Hash,
-            _ => Kind::SortedSet,
+            6 => Kind::SortedSet,
+            _ => Kind::Stream,
         }
     }
 
@@ -148,6 +151,8 @@ pub enum Value {
     Hash(Box<Hash>),
     /// A sorted set.
     SortedSet(Box<SortedSet>),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 /// A string value as it lies in its entry.
@@ -198,6 +203,8 @@ pub enum ValueRef<'a> {
     Hash(&'a Hash),
     /// A sorted set.
     SortedSet(&'a SortedSet),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 impl ValueRef<'_> {
@@ -209,6 +216,7 @@ impl ValueRef<'_> {
             ValueRef::Set(_) => "set",
             ValueRef::Hash(_) => "hash",
             ValueRef::SortedSet(_) => "zset",
+            ValueRef::Stream(_) => "stream",
         }
     }
 }
@@ -261,6 +269,7 @@ collection!(List);
 collection!(Set);
 collection!(Hash);
 collection!(SortedSet);
+collection!(Stream);
 
 /// A key, its value, its deadline if any, and when it was last used: one word that owns one allocation (two for
 /// collections and strings of more than a kilobyte).
@@ -290,6 +299,7 @@ impl Entry {
             Value::Set(value) => Self::with_box(key, Kind::Set, value, deadline, access),
             Value::Hash(value) => Self::with_box(key, Kind::Hash, value, deadline, access),
             Value::SortedSet(value) => Self::with_box(key, Kind::SortedSet, value, deadline, access),
+            Value::Stream(value) => Self::with_box(key, Kind::Stream, value, deadline, access),
         }
     }
 
@@ -464,6 +474,7 @@ impl Entry {
                 Kind::Set => ValueRef::Set(self.boxed()),
                 Kind::Hash => ValueRef::Hash(self.boxed()),
                 Kind::SortedSet => ValueRef::SortedSet(self.boxed()),
+                Kind::Stream => ValueRef::Stream(self.boxed()),
                 Kind::Int => ValueRef::String(StringRef::Int(self.word() as i64)),
                 Kind::Inline => ValueRef::String(StringRef::Bytes(self.inline())),
                 Kind::Text => ValueRef::String(match self.boxed::<Text>() {
@@ -501,6 +512,7 @@ impl Entry {
             ValueRef::Set(set) => set.encoding(),
             ValueRef::Hash(hash) => hash.encoding(),
             ValueRef::SortedSet(set) => set.encoding(),
+            ValueRef::Stream(_) => "stream",
         }
     }
 
@@ -574,6 +586,7 @@ impl Entry {
             ValueRef::Set(set) => set.clone().into_value(),
             ValueRef::Hash(hash) => hash.clone().into_value(),
             ValueRef::SortedSet(set) => set.clone().into_value(),
+            ValueRef::Stream(stream) => stream.clone().into_value(),
         }
     }
 
@@ -593,6 +606,7 @@ impl Entry {
                 Kind::Set => Value::Set(self.unbox()),
                 Kind::Hash => Value::Hash(self.unbox()),
                 Kind::SortedSet => Value::SortedSet(self.unbox()),
+                Kind::Stream => Value::Stream(self.unbox()),
             }
         };
         if !matches!(kind, Kind::Int | Kind::Inline) {
@@ -623,6 +637,7 @@ impl Entry {
                 Kind::Set => size_of::<Set>() + self.boxed::<Set>().heap_bytes(),
                 Kind::Hash => size_of::<Hash>() + self.boxed::<Hash>().heap_bytes(),
                 Kind::SortedSet => size_of::<SortedSet>() + self.boxed::<SortedSet>().heap_bytes(),
+                Kind::Stream => size_of::<Stream>() + self.boxed::<Stream>().heap_bytes(),
             }
         }
     }

@@ -228,6 +228,28 @@ impl Listpack {
         self.insert(self.end(), item);
     }
 
+    /// Adds entries behind the last, which costs less than one by one.
+    ///
+    /// # Panics
+    /// If the listpack would exceed 1 GiB; `has_room` tells before.
+    pub fn extend<'a>(&mut self, items: impl Iterator<Item = Item<'a>>) {
+        self.bytes.pop();
+        let mut added = 0;
+        for item in items {
+            let encoded = Encoded::of(item);
+            let back = encode_back(encoded.len());
+            self.reserve(encoded.len() + back.as_slice().len() + 1);
+            self.bytes.extend_from_slice(&encoded.head[..encoded.head_len]);
+            self.bytes.extend_from_slice(encoded.body);
+            self.bytes.extend_from_slice(back.as_slice());
+            added += 1;
+        }
+        self.reserve(1);
+        self.bytes.push(END);
+        self.write_total();
+        self.set_count(|count| usize::from(count).saturating_add(added).try_into().unwrap_or(UNCOUNTED));
+    }
+
     /// Adds an entry before the first.
     pub fn push_front<'a>(&mut self, item: impl Into<Item<'a>>) {
         self.insert(self.start(), item);
@@ -704,6 +726,15 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 3 } else { 256 }, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn extending_is_pushing(first in prop::collection::vec(element(), 0..9), more in prop::collection::vec(element(), 0..9)) {
+            let mut extended = listpack(first.iter().map(Vec::as_slice));
+            let mut pushed = extended.clone();
+            extended.extend(more.iter().map(|item| Item::Bytes(item)));
+            more.iter().for_each(|item| pushed.push_back(item.as_slice()));
+            prop_assert_eq!(extended.as_bytes(), pushed.as_bytes());
+        }
 
         #[test]
         fn behaves_like_a_vector(steps in prop::collection::vec((0u8..6, any::<prop::sample::Index>(), element(), 0usize..4), 0..60)) {

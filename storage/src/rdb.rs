@@ -5,6 +5,7 @@
 
 mod checksum;
 mod reader;
+mod streams;
 mod writer;
 
 mod code;
@@ -84,6 +85,7 @@ mod tests {
     use crate::types::list::{List, Side};
     use crate::types::set::Set;
     use crate::types::sorted_set::{AddOptions, SortedSet};
+    use crate::types::stream::{Group, Id, Pending, References, Stream};
     use crate::types::{Item, Limits};
     use bytes::Bytes;
     use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -101,6 +103,8 @@ mod tests {
         zset_max_listpack_value: 8,
         list_max_listpack_size: 3,
         list_packed_threshold: 40,
+        stream_node_max_bytes: 100,
+        stream_node_max_entries: 3,
         hash_seed: 7,
     };
     const PLAIN: Options = Options { compress: false };
@@ -114,6 +118,7 @@ mod tests {
         Set(BTreeMap<Vec<u8>, ()>),
         Hash(BTreeMap<Vec<u8>, Vec<u8>>),
         SortedSet(Vec<(Vec<u8>, f64)>),
+        Stream(String),
     }
 
     fn see(value: &ValueRef<'_>) -> Seen {
@@ -125,6 +130,7 @@ mod tests {
             ValueRef::SortedSet(set) => {
                 Seen::SortedSet(set.iter().map(|(member, score)| (member.to_vec(), score)).collect())
             }
+            ValueRef::Stream(stream) => Seen::Stream(format!("{stream:?}")),
         }
     }
 
@@ -181,6 +187,8 @@ mod tests {
             pieces.entry(b"set", ValueRef::Set(&set), None);
             pieces.entry(b"hash", ValueRef::Hash(&hash), None);
             pieces.entry(b"sorted", ValueRef::SortedSet(&sorted), None);
+            let texts = (0..9_u8).map(|number| (format!("element {number}").into_bytes(), f64::from(number)));
+            pieces.entry(b"stream", ValueRef::Stream(&stream(&texts.collect::<Vec<_>>(), &limits)), None);
             pieces.select(3);
         }
         pieces.hash_head(b"h", Some(5), 2);
@@ -226,11 +234,11 @@ mod tests {
         assert_eq!(entries, read_all(&compressed, &LIMITS).expect("the sample is right"));
         // Other limits give other encodings of the same values.
         assert_eq!(entries, read_all(&compressed, &TINY).expect("the sample is right"));
-        assert_eq!(entries.len(), 20);
+        assert_eq!(entries.len(), 22);
         assert_eq!(entries[2], (b"s2".to_vec(), Seen::String(b"-7".to_vec())));
         assert_eq!(entries[7].1, Seen::String(b"repeat".repeat(300)));
         assert_eq!(entries[9].0, b"list");
-        assert_eq!(entries[9].1, entries[13].1);
+        assert_eq!(entries[9].1, entries[14].1);
     }
 
     #[test]
@@ -294,6 +302,37 @@ mod tests {
     }
 
     #[test]
+    fn each_form_of_a_stream_is_read() {
+        let id = Id::new(1, 2);
+        let mut stream = Stream::new();
+        stream.add(id, [b"f".as_slice(), b"v"].into_iter(), &LIMITS).expect("the first id");
+        let block = stream.entries().blocks().next().expect("a block").1.as_bytes().to_vec();
+        stream.add_group(b"g", Group::new(id, Some(1)));
+        let mut see = |active| {
+            stream.edit_group(b"g", |_, group| {
+                let (consumer, _) = group.see_consumer(b"c", 9);
+                group.set_times(consumer, 9, active);
+                group.set_pending(id, Pending { delivered: 7, count: 3, consumer });
+            });
+            Ok(("stream", Seen::Stream(format!("{stream:?}"))))
+        };
+        let (id, delivered, seen) = (id.to_bytes(), 7u64.to_le_bytes(), 9u64.to_le_bytes());
+        let body = |kind: u8, facts: &[u8], read: &[u8], active: &[u8]| {
+            let entries = [&[kind, 1, 16][..], &id, &[block.len() as u8], &block, &[1, 1, 2], facts].concat();
+            let group = [&[1, 1, b'g', 1, 2][..], read, &[1], &id, &delivered, &[3]].concat();
+            let consumer = [&[1, 1, b'c'][..], &seen, active, &[1], &id].concat();
+            [entries, group, consumer].concat()
+        };
+        // The first id, the greatest deleted one and the number added came with the second form.
+        let facts = [1, 2, 0, 0, 1];
+        assert_eq!(restored(&body(super::code::STREAM, b"", b"", b"")), see(Some(9)));
+        assert_eq!(restored(&body(super::code::STREAM_2, &facts, &[1], b"")), see(Some(9)));
+        assert_eq!(restored(&body(super::code::STREAM_3, &facts, &[1], &8u64.to_le_bytes())), see(Some(8)));
+        assert_eq!(restored(&body(super::code::STREAM_3, &facts, &[1], &[0xff; 8])), see(None));
+        assert!(restored(&body(super::code::STREAM_2, &[0, 0, 0, 0, 1], &[1], &[1])).is_err());
+    }
+
+    #[test]
     fn other_files_are_refused() {
         let problem = |file: &[u8]| Reader::new(file, LIMITS).err().map(|error| format!("{error}"));
         assert_eq!(problem(b"").as_deref(), Some("at byte 0: this is not an RDB file"));
@@ -301,8 +340,8 @@ mod tests {
         assert_eq!(problem(b"REDIS0099").as_deref(), Some("at byte 0: RDB version 99 is not known"));
         assert_eq!(problem(b"VALKEY081").as_deref(), Some("at byte 0: RDB version 81 is not known"));
         assert_eq!(problem(b"VALKEY080"), None);
-        let error = read_all(b"REDIS0009\x0f\x02\nk\x00", &LIMITS).expect_err("a stream");
-        assert_eq!(format!("{error}"), "at byte 13: the key \"\\nk\" needs the stream type: not supported yet");
+        let error = read_all(b"REDIS0009\x07\x02\nk\x00", &LIMITS).expect_err("a stream");
+        assert_eq!(format!("{error}"), "at byte 13: the key \"\\nk\" needs a module's type: not supported yet");
     }
 
     #[test]
@@ -497,7 +536,33 @@ mod tests {
         ]
     }
 
+    /// A stream with an entry for each text, some of which are delivered and some deleted.
+    fn stream(texts: &[(Vec<u8>, f64)], limits: &Limits) -> Stream {
+        let mut stream = Stream::new();
+        for (number, (text, _)) in texts.iter().enumerate() {
+            let id = Id::new(5 + number as u64 / 2, number as u64);
+            stream.add(id, [b"field", text.as_slice()].into_iter(), limits).expect("ids grow");
+            if number == 2 {
+                stream.add_group(b"group", Group::new(Id::new(5, 0), None));
+                stream.add_group(text, Group::new(Id::MIN, Some(3)));
+            }
+            stream.edit_group(b"group", |entries, group| {
+                let (consumer, _) = group.see_consumer(if number % 2 == 0 { b"even" } else { b"odd" }, 70);
+                group.set_active(consumer, 70);
+                group.advance(id, entries);
+                group.set_pending(id, Pending { delivered: 60, count: 300, consumer });
+            });
+            if number % 4 == 1 {
+                stream.delete(id, References::Keep);
+            }
+        }
+        stream
+    }
+
     fn value(texts: Vec<(Vec<u8>, f64)>, kind: u8, limits: &Limits) -> Value {
+        if kind == 4 {
+            return stream(&texts, limits).into_value();
+        }
         let (mut list, mut set, mut hash, mut sorted) = (List::new(), Set::new(), Hash::new(), SortedSet::new());
         for (text, score) in &texts {
             match kind {
@@ -525,7 +590,7 @@ mod tests {
 
         #[test]
         fn every_value_comes_back(
-            texts in prop::collection::vec((text(), score()), 1..20), kind in 0u8..5,
+            texts in prop::collection::vec((text(), score()), 1..20), kind in 0u8..6,
             write_tiny in any::<bool>(), read_tiny in any::<bool>(), compress in any::<bool>(),
         ) {
             let limits = |tiny| if tiny { TINY } else { LIMITS };
@@ -553,7 +618,7 @@ mod tests {
 
         #[test]
         fn damaged_payloads_are_refused_or_values(
-            texts in prop::collection::vec((text(), score()), 1..6), kind in 0u8..5, tiny in any::<bool>(),
+            texts in prop::collection::vec((text(), score()), 1..6), kind in 0u8..6, tiny in any::<bool>(),
             damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         ) {
             let original = entry(value(texts, kind, if tiny { &TINY } else { &LIMITS }));

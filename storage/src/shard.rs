@@ -851,9 +851,10 @@ fn shared(bytes: &Bytes) -> Value {
 }
 
 fn is_empty(entry: &Entry) -> bool {
-    use crate::entry::ValueRef::{Hash, List, Set, SortedSet, String};
+    use crate::entry::ValueRef::{Hash, List, Set, SortedSet, Stream, String};
     match entry.value() {
-        String(_) => false,
+        // A stream stays without entries, for what it remembers.
+        String(_) | Stream(_) => false,
         List(list) => list.is_empty(),
         Set(set) => set.is_empty(),
         Hash(hash) => hash.is_empty(),

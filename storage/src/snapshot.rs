@@ -193,7 +193,7 @@ fn large_kind(entry: &Entry) -> Option<LargeKind> {
         ValueRef::Set(_) => Some(LargeKind::Set),
         ValueRef::Hash(_) => Some(LargeKind::Hash),
         ValueRef::SortedSet(_) => Some(LargeKind::SortedSet),
-        ValueRef::String(_) | ValueRef::List(_) => None,
+        ValueRef::String(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
     }
 }
 
@@ -202,7 +202,7 @@ fn has_picture(entry: &Entry) -> bool {
         ValueRef::Set(set) => set.has_picture(),
         ValueRef::Hash(hash) => hash.has_picture(),
         ValueRef::SortedSet(set) => set.has_picture(),
-        ValueRef::String(_) | ValueRef::List(_) => false,
+        ValueRef::String(_) | ValueRef::List(_) | ValueRef::Stream(_) => false,
     }
 }
 
@@ -564,6 +564,7 @@ mod tests {
             ValueRef::SortedSet(set) => {
                 set.iter().map(|(member, score)| format!("{}={score}", text(&member.to_vec()))).collect()
             }
+            ValueRef::Stream(stream) => return vec![format!("{stream:?}")],
         };
         found.sort();
         found

@@ -4,6 +4,7 @@ pub mod hash;
 pub mod list;
 pub mod set;
 pub mod sorted_set;
+pub mod stream;
 
 mod members;
 
@@ -116,6 +117,10 @@ pub struct Limits {
     pub list_max_listpack_size: i32,
     /// Elements of at least so many bytes get a list node of their own; 0 means "those above the node's limit".
     pub list_packed_threshold: usize,
+    /// `stream-node-max-bytes`: bytes of a stream's block; 0 means no limit.
+    pub stream_node_max_bytes: usize,
+    /// `stream-node-max-entries`: entries of a stream's block; 0 means no limit.
+    pub stream_node_max_entries: usize,
     /// Seed of the hash of tables that come into being under these limits; the server draws it once per start.
     pub hash_seed: u64,
 }
@@ -132,6 +137,8 @@ impl Limits {
         zset_max_listpack_value: 64,
         list_max_listpack_size: -2,
         list_packed_threshold: 0,
+        stream_node_max_bytes: 4096,
+        stream_node_max_entries: 100,
         hash_seed: 0,
     };
 }

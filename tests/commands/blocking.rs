@@ -116,6 +116,21 @@ fn arguments_that_are_refused() {
         OK
         "#,
     );
+    check(
+        r#"
+        > XREAD BLOCK x STREAMS s $
+        (error) ERR timeout is not an integer or out of range
+        > XREAD BLOCK -1 STREAMS s $
+        (error) ERR timeout is negative
+        > XREADGROUP GROUP g c BLOCK 0 STREAMS s >
+        (error) NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option
+        > XGROUP CREATE s g $ MKSTREAM
+        OK
+        > XREADGROUP GROUP g c BLOCK 0 STREAMS s 0
+        1) 1) "s"
+           2) (empty array)
+        "#,
+    );
     check_together(
         Peers::Modern,
         r#"
@@ -617,6 +632,207 @@ fn a_pause_stops_those_who_write() {
         @advance 1
         b<
         OK
+        "#,
+    );
+}
+
+#[test]
+fn readers_of_streams_all_get_what_is_new() {
+    check_together(
+        Peers::Both,
+        r#"
+        d> XADD s 1-1 old 1
+        "1-1"
+        a> XREAD BLOCK 0 STREAMS s $
+        (waits)
+        b> XREAD COUNT 1 BLOCK 0 STREAMS r s 0 1-1
+        (waits)
+        c> XREAD BLOCK 0 STREAMS s 3-0
+        (waits)
+        d> XADD s 2-1 new 2
+        "2-1"
+        a<
+        1) 1) "s"
+           2) 1) 1) "2-1"
+                 2) 1) "new"
+                    2) "2"
+        b<
+        1) 1) "s"
+           2) 1) 1) "2-1"
+                 2) 1) "new"
+                    2) "2"
+        @waits c
+        d> XDEL s 1-1
+        (integer) 1
+        @waits c
+        d> XADD s 3-1 newer 3
+        "3-1"
+        c<
+        1) 1) "s"
+           2) 1) 1) "3-1"
+                 2) 1) "newer"
+                    2) "3"
+        a> XREAD BLOCK 0 STREAMS s 3-0
+        1) 1) "s"
+           2) 1) 1) "3-1"
+                 2) 1) "newer"
+                    2) "3"
+        "#,
+    );
+}
+
+#[test]
+fn one_reader_of_a_group_gets_what_is_new() {
+    check_together(
+        Peers::Both,
+        r#"
+        d> XGROUP CREATE s g $ MKSTREAM
+        OK
+        d> XGROUP CREATE s h $
+        OK
+        a> XREADGROUP GROUP g a COUNT 1 BLOCK 0 STREAMS s >
+        (waits)
+        b> XREADGROUP GROUP g b BLOCK 0 STREAMS s >
+        (waits)
+        c> XREADGROUP GROUP h c BLOCK 0 NOACK STREAMS s >
+        (waits)
+        d> XADD s 1-1 k v
+        "1-1"
+        a<
+        1) 1) "s"
+           2) 1) 1) "1-1"
+                 2) 1) "k"
+                    2) "v"
+        c<
+        1) 1) "s"
+           2) 1) 1) "1-1"
+                 2) 1) "k"
+                    2) "v"
+        @waits b
+        d> XADD s 2-1 k v
+        "2-1"
+        b<
+        1) 1) "s"
+           2) 1) 1) "2-1"
+                 2) 1) "k"
+                    2) "v"
+        d> XPENDING s g
+        1) (integer) 2
+        2) "1-1"
+        3) "2-1"
+        4) 1) 1) "a"
+              2) "1"
+           2) 1) "b"
+              2) "1"
+        d> XPENDING s h
+        1) (integer) 0
+        2) (nil)
+        3) (nil)
+        4) (nil)
+        "#,
+    );
+}
+
+#[test]
+fn a_transaction_feeds_readers_once_with_all_it_added() {
+    check_together(
+        Peers::Both,
+        r#"
+        a> XREAD BLOCK 0 STREAMS s $
+        (waits)
+        d> MULTI
+        OK
+        d> XADD s 1-1 k v
+        QUEUED
+        d> XADD s 1-2 k v
+        QUEUED
+        d> XREAD BLOCK 0 STREAMS s $
+        QUEUED
+        d> EXEC
+        1) "1-1"
+        2) "1-2"
+        3) (nil)
+        a<
+        1) 1) "s"
+           2) 1) 1) "1-1"
+                 2) 1) "k"
+                    2) "v"
+              2) 1) "1-2"
+                 2) 1) "k"
+                    2) "v"
+        "#,
+    );
+}
+
+#[test]
+fn readers_of_a_group_hear_when_it_goes() {
+    check_together(
+        Peers::Modern,
+        r#"
+        d> XGROUP CREATE s g $ MKSTREAM
+        OK
+        a> XREADGROUP GROUP g a BLOCK 0 STREAMS s >
+        (waits)
+        b> XREADGROUP GROUP g b BLOCK 0 STREAMS s >
+        (waits)
+        d> XGROUP DESTROY s g
+        (integer) 1
+        a<
+        (error) NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option
+        b<
+        (error) NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option
+        d> XGROUP CREATE s g $
+        OK
+        a> XREADGROUP GROUP g a BLOCK 0 STREAMS s >
+        (waits)
+        d> DEL s
+        (integer) 1
+        a<
+        (error) NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option
+        d> XGROUP CREATE s g $ MKSTREAM
+        OK
+        a> XREADGROUP GROUP g a BLOCK 0 STREAMS s >
+        (waits)
+        d> SET s text
+        OK
+        a<
+        (error) WRONGTYPE Operation against a key holding the wrong kind of value
+        b> XREAD BLOCK 0 STREAMS t $
+        (waits)
+        d> SET t text
+        OK
+        @waits b
+        d> DEL t
+        (integer) 1
+        d> XADD t 1-1 k v
+        "1-1"
+        b<
+        1) 1) "t"
+           2) 1) 1) "1-1"
+                 2) 1) "k"
+                    2) "v"
+        "#,
+    );
+}
+
+#[test]
+fn readers_give_up_in_time() {
+    check_together(
+        Peers::None,
+        r#"
+        a> XREAD BLOCK 100 STREAMS s $
+        (waits)
+        d> XGROUP CREATE s g $ MKSTREAM
+        OK
+        b> XREADGROUP GROUP g c BLOCK 200 STREAMS s >
+        (waits)
+        @advance 100
+        a<
+        (nil)
+        @waits b
+        @advance 100
+        b<
+        (nil)
         "#,
     );
 }

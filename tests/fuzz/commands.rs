@@ -105,10 +105,24 @@ const WORDS: &str = "NX XX GT LT CH INCR EX PX EXAT PXAT KEEPTTL GET PERSIST LIM
     MINMATCHLEN WITHMATCHLEN ASYNC SYNC REPLACE DB ABSOLUTE SAMPLES FREQ IDLETIME ENCODING REFCOUNT ID ADDR LADDR USER \
     SKIPME YES NO MAXAGE NORMAL PUBSUB REPLICA ON OFF SKIP HELP ALL DEFAULT EVERYTHING SERVER MEMORY KEYSPACE COMMANDSTATS \
     FILTERBY MODULE ACLCAT PATTERN LIB-NAME LIB-VER SETNAME AUTH string hash list set zset stream BIT BYTE FIELDS STORE \
-    ASC DESC ALPHA BY # NOSAVE SAVE FORCE ABORT NOW";
+    ASC DESC ALPHA BY # 1-1 2-1 3 0-0 $ > + - * ~ = NOSAVE SAVE FORCE ABORT NOW";
 
-const TYPES: &[&str] =
-    &["string", "int", "text", "hash", "bighash", "list", "biglist", "set", "intset", "bigset", "zset", "bigzset"];
+const TYPES: &[&str] = &[
+    "string",
+    "int",
+    "text",
+    "hash",
+    "bighash",
+    "list",
+    "biglist",
+    "set",
+    "intset",
+    "bigset",
+    "zset",
+    "bigzset",
+    "stream",
+    "bigstream",
+];
 
 impl Pool {
     /// Asks the server which commands and options there are.
@@ -152,6 +166,17 @@ impl Pool {
         all.push(args(format!("SADD k:bigset {}", many(900, &|i| format!("m{i}")))));
         all.push(args("ZADD k:zset -inf a -1 b 0 c 1e308 d inf e".into()));
         all.push(args(format!("ZADD k:bigzset {}", many(900, &|i| format!("{} m{i}", i % 70)))));
+        for id in 1..=5 {
+            all.push(args(format!("XADD k:stream {id}-1 f1 v{id}")));
+        }
+        for id in 1..=250 {
+            all.push(args(format!("XADD k:bigstream {id}-0 f{} {id} f2 x", id % 3)));
+        }
+        for key in ["k:stream", "k:bigstream"] {
+            all.push(args(format!("XGROUP CREATE {key} f1 0")));
+            all.push(args(format!("XREADGROUP GROUP f1 f2 COUNT 100 STREAMS {key} >")));
+            all.push(args(format!("XREADGROUP GROUP f1 f3 COUNT 100 STREAMS {key} >")));
+        }
         all
     }
 

@@ -82,9 +82,16 @@ fn plainly(value: Value, _: &str) -> String {
     show(value)
 }
 
-/// A reply of RESP3 as RESP2 has it. Where RESP3 has pairs of a member and its score, or of a field and its value, RESP2
+/// A reply of RESP3 as RESP2 has it. Streams come as a map of which RESP2 makes pairs, not a flat list. Where RESP3 has pairs of a member and its score, or of a field and its value, RESP2
 /// may have a flat list: `expected` says.
 pub fn as_in_resp2(value: Value, expected: &str) -> String {
+    if let Value::Map(pairs) = &value {
+        let pair = |(key, value): (Value, Value)| Value::Array(vec![key.to_resp2(), value.to_resp2()]);
+        let nested = show(Value::Array(pairs.iter().cloned().map(pair).collect()));
+        if nested == expected {
+            return nested;
+        }
+    }
     let value = value.to_resp2();
     let shown = show(value.clone());
     match value {

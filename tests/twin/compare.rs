@@ -17,6 +17,8 @@ pub enum Rule {
     Shape,
     /// What chance draws in groups of so many; the call behind it lists all there is.
     Drawn(usize),
+    /// Times: those behind the names that XINFO gives them, or the third of so many elements.
+    Timed(usize),
     /// A time, which may differ by so much.
     Near(i64),
 }
@@ -69,6 +71,19 @@ impl Rule {
                 };
                 ours == theirs && (!frame::is_aggregate(ours) || frame::children(ours).is_empty())
                     || same_shape(ours, theirs) && drawn.iter().all(exists)
+            }
+            Rule::Timed(size) => {
+                let (ours, theirs) = (frame::leaves(ours), frame::leaves(theirs));
+                let is_time = |at: usize| match at.checked_sub(1) {
+                    _ if size > 0 => at % size == 2,
+                    Some(name) if matches!(frame::text(ours[name]), b"idle" | b"inactive") => true,
+                    _ => number(ours[at]).is_some_and(|number| number > i64::from(i32::MAX)),
+                };
+                let alike = |at: usize| {
+                    let pair = Pair { ours: ours[at], theirs: theirs[at] };
+                    pair.ours == pair.theirs || is_time(at) && Rule::Near(5000).accepts(pair, None, None)
+                };
+                ours.len() == theirs.len() && (0..ours.len()).all(alike)
             }
             Rule::Near(most) => match (number(ours), number(theirs)) {
                 // Negative ones are no times but answers.

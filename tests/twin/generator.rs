@@ -52,6 +52,8 @@ pub struct Generator {
     /// Goes up with every relative deadline, so that no two of them lie close together.
     deadlines: u64,
     last_key: Vec<u8>,
+    /// The greatest id that streams have got.
+    entries: u64,
 }
 
 /// The keys that all families use.
@@ -64,6 +66,7 @@ const OTHERS: &[Entry] = &[
     Entry(1, Rule::Exact, "SADD key member.."),
     Entry(1, Rule::Exact, "HSET key (field value).."),
     Entry(1, Rule::Exact, "ZADD key (float member).."),
+    Entry(1, Rule::Exact, "!XADD key next (field value).."),
     Entry(6, Rule::Exact, "DEL key.."),
     Entry(25, Rule::Exact, "OBJECT ENCODING key"),
 ];
@@ -76,7 +79,7 @@ impl Generator {
         templates.extend(OTHERS.iter().map(template).map(|other| Template { weight: other.weight * scale, ..other }));
         let weights = templates.iter().map(|template| template.weight).sum();
         let chance = fastrand::Rng::with_seed(seed);
-        Generator { chance, templates, weights, deadlines: 0, last_key: b"a".to_vec() }
+        Generator { chance, templates, weights, deadlines: 0, last_key: b"a".to_vec(), entries: 1 }
     }
 
     /// The next step.
@@ -197,6 +200,18 @@ impl Generator {
             "pattern" => self.pick(PATTERNS),
             "offset" => self.pick(OFFSETS),
             "db" => self.pick(&[b"0", b"1", b"1", b"0", b"15", b"16", b"-1", b"x", b"99999999999999999999"]),
+            "id" => self.stream_id(),
+            // One that is likely to be there.
+            "entry" => format!("{}-{}", self.entries.saturating_sub(self.chance.u64(..20)), self.chance.u8(..3)).into(),
+            // One behind all others.
+            "next" => {
+                self.entries += u64::from(self.one_in(2));
+                let part = self.chance.choice(["0", "1", "2", "3", "4", "*"]).unwrap_or("0");
+                format!("{}-{part}", self.entries).into_bytes()
+            }
+            "group" => self.pick(&[b"g", b"g", b"g", b"h", b"", b"a\r\n\0b"]),
+            "consumer" => self.pick(&[b"c", b"c", b"d", b"e", b"", b"a\r\n\0b"]),
+            "idle" => self.pick(&[b"0", b"0", b"0", b"100000", b"-1", b"1000000000000", b"x"]),
             "word" => self.pick(JUNK),
             "keys" => return self.counted_keys(out),
             // Times: in the past, far away, or wrong.
@@ -271,6 +286,52 @@ impl Generator {
             1 => b"+inf".to_vec(),
             2..4 => [b"(".as_slice(), &self.float()].concat(),
             _ => self.float(),
+        }
+    }
+
+    fn stream_id(&mut self) -> Vec<u8> {
+        const IDS: &[&[u8]] = &[
+            b"-",
+            b"+",
+            b"$",
+            b">",
+            b"0",
+            b"0-0",
+            b"0-1",
+            b"1",
+            b"1-*",
+            b"0-*",
+            b"(1-1",
+            b"(5",
+            b"(-",
+            b"(+",
+            b"(0-0",
+            b"18446744073709551615-18446744073709551615",
+            b"18446744073709551615-*",
+            b"18446744073709551615",
+            b"(18446744073709551615-18446744073709551615",
+            b"18446744073709551616-0",
+            b"1-18446744073709551616",
+            b"-1",
+            b"1-",
+            b"-",
+            b"",
+            b"1-1-1",
+            b" 1-1",
+            b"+1-1",
+            b"01-01",
+            b"1-x",
+            b"x-1",
+            b"(",
+            b"1-+1",
+            b"1--1",
+            b"1-\0x",
+        ];
+        match self.chance.u8(..4) {
+            0 => self.pick(IDS),
+            1 => self.chance.u64(..self.entries + 2).to_string().into_bytes(),
+            2 => format!("({}-{}", self.chance.u64(..self.entries + 2), self.chance.u8(..5)).into_bytes(),
+            _ => format!("{}-{}", self.chance.u64(..self.entries + 2), self.chance.u8(..5)).into_bytes(),
         }
     }
 

@@ -148,6 +148,72 @@ const KNOWN: &[Known] = &[
         parts: true,
     },
     Known {
+        server: Kind::Redis,
+        reason: "Since 7.2 claiming in vain makes a consumer, and consumers have a time of their last success.",
+        is: |args, pair| {
+            let about = |word: &str| args.get(1).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+            let shows = |word: &[u8]| frame::leaves(pair.ours).iter().any(|leaf| frame::text(leaf) == word);
+            let consumers =
+                command(args, "xinfo") && (shows(b"inactive") || shows(b"active-time") || shows(b"consumers"));
+            consumers && same_head(pair) || command(args, "xgroup") && about("createconsumer")
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "Later versions know better how far a group has come.",
+        is: same_but_progress,
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Redis 7.4 and later know better how far a group has come.",
+        is: same_but_progress,
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "`+` is an ID of XREAD since 7.4.",
+        is: |args, pair| {
+            (command(args, "xread") || command(args, "xreadgroup"))
+                && args.iter().any(|arg| arg == b"+")
+                && frame::text(pair.theirs).starts_with(b"ERR Invalid stream ID")
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "Since 7.2 XSETID looks at the greatest deleted ID of empty streams too.",
+        is: |args, pair| {
+            command(args, "xsetid") && frame::text(pair.ours).ends_with(b"smaller than current max_deleted_entry_id")
+        },
+        parts: true,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "Nothing is allocated here for what COUNT only promises.",
+        is: is_too_much,
+        parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Nothing is allocated here for what COUNT only promises.",
+        is: is_too_much,
+        parts: true,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "7.4 says it differently, as `+` is an ID since then.",
+        is: is_unbalanced,
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "7.4 says it differently, as `+` is an ID since then.",
+        is: is_unbalanced,
+        parts: false,
+    },
+    Known {
         server: Kind::Valkey,
         reason: "Valkey refuses MULTI and WATCH in a queue as it refuses any command there, and aborts the transaction.",
         is: |args, pair| {
@@ -178,6 +244,30 @@ pub fn judge(server: Kind, args: &Args, pair: Pair<'_>) -> Verdict {
 
 fn command(args: &Args, name: &str) -> bool {
     args[0].eq_ignore_ascii_case(name.as_bytes())
+}
+
+fn same_head(pair: Pair<'_>) -> bool {
+    pair.ours.first() == pair.theirs.first()
+}
+
+/// Whether XINFO's replies differ only in how much a group has read and has yet to read.
+fn same_but_progress(args: &Args, pair: Pair<'_>) -> bool {
+    let (ours, theirs) = (frame::leaves(pair.ours), frame::leaves(pair.theirs));
+    let is_progress = |at: usize| {
+        let name = at.checked_sub(1).map(|before| frame::text(ours[before]));
+        name.is_some_and(|name| name == b"lag" || name == b"entries-read")
+    };
+    let is_time = |at: usize| at > 0 && ours[at].starts_with(b":1") && ours[at].len() == 16;
+    let same = |at: usize| ours[at] == theirs[at] || is_progress(at) || is_time(at);
+    command(args, "xinfo") && ours.len() == theirs.len() && (0..ours.len()).all(same)
+}
+
+fn is_too_much(args: &Args, pair: Pair<'_>) -> bool {
+    command(args, "xautoclaim") && frame::text(pair.theirs).starts_with(b"ERR Insufficient memory")
+}
+
+fn is_unbalanced(_: &Args, pair: Pair<'_>) -> bool {
+    [pair.ours, pair.theirs].iter().all(|reply| frame::text(reply).starts_with(b"ERR Unbalanced "))
 }
 
 fn is_sorted_set(args: &Args) -> bool {

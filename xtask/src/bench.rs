@@ -91,7 +91,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         return keeping::run(&tools, keys, rounds);
     }
     if args.iter().any(|arg| arg == "--telling") {
-        return telling::run(&tools, rounds);
+        return telling::run(&tools, rounds, wanted.as_deref());
     }
     println!("Server CPU in microseconds per operation (requests per second in thousands), {}.\n", machine());
     println!("| row | pipeline | Resplite | redis-server | valkey-server | ratio to the best peer | null |");

@@ -282,7 +282,7 @@ impl LegacyRange {
         let specs: Vec<&KeySpec> = command.keys.iter().flatten().collect();
         let mut range = LegacyRange::default();
         for spec in &specs {
-            let Find::Range { last, step, .. } = spec.find else {
+            let (Find::Range { last, step, .. }, None) = (spec.find, spec.keyword) else {
                 range.movable = true;
                 continue;
             };
@@ -310,28 +310,39 @@ fn write_key_spec(out: &mut Reply, spec: &KeySpec) {
     out.map(3);
     out.bulk("flags");
     write_key_flags(out, spec.flags);
-    let mut section = |name: &str, kind: &str, fields: &[(&str, i64)]| {
+    let mut section = |name: &str, kind: &str, word: Option<(&str, &str)>, fields: &[(&str, i64)]| {
         out.bulk(name);
         out.map(2);
         out.bulk("type");
         out.bulk(kind);
         out.bulk("spec");
-        out.map(fields.len());
+        out.map(fields.len() + usize::from(word.is_some()));
+        if let Some((name, word)) = word {
+            out.bulk(name);
+            out.bulk(word);
+        }
         for (name, field) in fields {
             out.bulk(name);
             out.int(*field);
         }
     };
-    section("begin_search", "index", &[("index", spec.begin as i64)]);
+    match spec.keyword {
+        None => section("begin_search", "index", None, &[("index", spec.begin as i64)]),
+        Some(word) => {
+            section("begin_search", "keyword", Some(("keyword", word)), &[("startfrom", spec.begin as i64)]);
+        }
+    }
     match spec.find {
         Find::Range { last, step, limit } => section(
             "find_keys",
             "range",
+            None,
             &[("lastkey", last.into()), ("keystep", step as i64), ("limit", limit as i64)],
         ),
         Find::Count { count, first, step } => section(
             "find_keys",
             "keynum",
+            None,
             &[("keynumidx", count as i64), ("firstkey", first as i64), ("keystep", step as i64)],
         ),
     }

@@ -37,7 +37,7 @@ fn get(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if args.len() > 3 {
         return Err(CommandError::subcommand_syntax("SLOWLOG", &args[1]));
     }
-    let most = match args.get(2).map(|count| number::parse_i64(count)) {
+    let most = match args.get(2).map(number::parse_i64) {
         None => SHOWN,
         Some(Some(-1)) => usize::MAX,
         Some(count) => count.and_then(|count| usize::try_from(count).ok()).ok_or(CommandError::SLOWLOG_COUNT)?,

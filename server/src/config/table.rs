@@ -177,6 +177,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
     limit_row!("set-max-listpack-value", set_max_listpack_value),
     limit_row!("zset-max-listpack-entries", zset_max_listpack_entries).alias("zset-max-ziplist-entries"),
     limit_row!("zset-max-listpack-value", zset_max_listpack_value).alias("zset-max-ziplist-value"),
+    memory(
+        "stream-node-max-bytes",
+        0,
+        LONG,
+        |s| s.types.stream_node_max_bytes as i128,
+        |s, v| {
+            s.types.stream_node_max_bytes = v as usize;
+        },
+    ),
+    limit_row!("stream-node-max-entries", stream_node_max_entries),
     text("dbfilename", |s| s.dbfilename.clone(), set_dbfilename).protected(),
     words("save", 2, save_points, set_save_points),
     switch("appendonly", Settings::keeps_log, |s, v| s.appendonly = Some(v)),

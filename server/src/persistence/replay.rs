@@ -157,7 +157,9 @@ impl aof::Replay for Replay<'_> {
             return Err(format!("unknown command '{}'", shown()));
         };
         // Nobody logs anything else, and what stops, saves or rewrites must not run in the middle of loading.
-        let is_data = command.flags.has(Flags::WRITE) || command.flags.has(Flags::READONLY);
+        let sub = args.get(1).and_then(|name| crate::command::find_subcommand(command, name));
+        let flags = sub.map_or(command.flags, |sub| sub.flags);
+        let is_data = flags.has(Flags::WRITE) || flags.has(Flags::READONLY);
         if !is_data && !["select", "multi", "exec", "discard"].contains(&command.name) {
             return Err(format!("the command '{}', which has no place in a log", shown()));
         }

@@ -32,6 +32,8 @@ pub struct Summary {
     pub hashes: TypeSummary,
     /// Sorted sets.
     pub sorted_sets: TypeSummary,
+    /// Streams.
+    pub streams: TypeSummary,
 }
 
 /// What a file holds of one type.
@@ -82,6 +84,7 @@ impl Summary {
             Loaded::Value(Value::Set(_)) => &mut self.sets,
             Loaded::Value(Value::Hash(_)) => &mut self.hashes,
             Loaded::Value(Value::SortedSet(_)) => &mut self.sorted_sets,
+            Loaded::Value(Value::Stream(_)) => &mut self.streams,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::RdbError;
 use super::input::{Input, StringHead};
+use super::streams;
 use super::ziplist::{read_ziplist, read_zipmap};
 use super::{Dialect, code};
 use crate::entry::{Collection, Text, Value};
@@ -94,7 +95,7 @@ pub(super) fn read_value<R: Read>(
         code::HASH_LISTPACK_DEADLINES_EARLY | code::HASH_LISTPACK_DEADLINES => {
             values.listpack_hash_with_deadlines(kind)
         }
-        code::STREAM | code::STREAM_2 | code::STREAM_3 => Err(values.input.unsupported("the stream type")),
+        code::STREAM | code::STREAM_2 | code::STREAM_3 => streams::read(kind, values.input),
         code::MODULE | code::MODULE_2 => Err(values.input.unsupported("a module's type")),
         _ => Err(values.input.corrupt("a value has an unknown type")),
     }

@@ -9,6 +9,7 @@ use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
+use crate::types::stream::{Group, Id, Stream};
 use bytes::Bytes;
 use resplite_resp::number::parse_i64;
 use std::io::{self, Write};
@@ -197,11 +198,11 @@ impl Pieces {
                 && compressor.as_mut().is_some_and(|compressor| compressor.compress(text, most, &mut packed));
             if is_packed {
                 block.push(code::STRING_LZF);
-                write_length(packed.len(), block);
-                write_length(text.len(), block);
+                write_length(packed.len() as u64, block);
+                write_length(text.len() as u64, block);
                 append(block, &packed)?;
             } else {
-                write_length(text.len(), block);
+                write_length(text.len() as u64, block);
                 append(block, text)?;
             }
         }
@@ -232,6 +233,7 @@ impl Pieces {
             ValueRef::Set(set) => self.set(set),
             ValueRef::Hash(hash) => self.hash(hash),
             ValueRef::SortedSet(set) => self.sorted_set(set),
+            ValueRef::Stream(stream) => self.stream(stream),
         }
     }
 
@@ -279,6 +281,51 @@ impl Pieces {
         self.length(set.len());
         // The greatest first, as Redis does: its own loading is fastest that way.
         set.iter().rev().for_each(|(member, score)| self.sorted_set_pair(member, score));
+    }
+
+    fn stream(&mut self, stream: &Stream) {
+        let entries = stream.entries();
+        // As for long lists: copied once, not again each time that the bytes have to grow.
+        self.bytes.reserve(stream.heap_bytes());
+        self.length(entries.block_count());
+        for (first, block) in entries.blocks() {
+            self.raw(&first.to_bytes());
+            self.raw(block.as_bytes());
+        }
+        self.length_of(entries.len());
+        self.id(entries.last_id());
+        self.id(entries.first_id().unwrap_or_default());
+        self.id(entries.max_deleted_id());
+        self.length_of(entries.added());
+        self.length(stream.group_count());
+        for (name, group) in stream.groups() {
+            self.raw(name);
+            self.group(group);
+        }
+    }
+
+    fn group(&mut self, group: &Group) {
+        self.id(group.last_id());
+        // What is not known is -1 in Redis.
+        self.length_of(group.entries_read().unwrap_or(u64::MAX));
+        self.length(group.pending().len());
+        for (id, pending) in group.pending() {
+            self.bytes.extend_from_slice(&id.to_bytes());
+            self.bytes.extend_from_slice(&pending.delivered.to_le_bytes());
+            self.length_of(pending.count);
+        }
+        self.length(group.consumer_count());
+        for consumer in group.consumers() {
+            self.raw(&consumer.name);
+            self.bytes.extend_from_slice(&consumer.seen.to_le_bytes());
+            self.length(consumer.pending().len());
+            consumer.pending().iter().for_each(|id| self.bytes.extend_from_slice(&id.to_bytes()));
+        }
+    }
+
+    fn id(&mut self, id: Id) {
+        self.length_of(id.ms);
+        self.length_of(id.seq);
     }
 
     fn item(&mut self, item: Item<'_>) {
@@ -330,7 +377,12 @@ impl Pieces {
     }
 
     fn length(&mut self, len: usize) {
-        write_length(len, &mut self.bytes);
+        self.length_of(len as u64);
+    }
+
+    /// A number in the form of a length.
+    fn length_of(&mut self, number: u64) {
+        write_length(number, &mut self.bytes);
     }
 }
 
@@ -361,10 +413,11 @@ fn type_code(value: &ValueRef<'_>) -> u8 {
         ValueRef::Hash(_) => code::HASH,
         ValueRef::SortedSet(set) if set.as_listpack().is_some() => code::SORTED_SET_LISTPACK,
         ValueRef::SortedSet(_) => code::SORTED_SET_BINARY,
+        ValueRef::Stream(_) => code::STREAM_2,
     }
 }
 
-fn write_length(len: usize, out: &mut Vec<u8>) {
+fn write_length(len: u64, out: &mut Vec<u8>) {
     if len < 1 << 6 {
         out.push(len as u8);
     } else if len < 1 << 14 {
@@ -374,6 +427,6 @@ fn write_length(len: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(&len.to_be_bytes());
     } else {
         out.push(code::LENGTH_64);
-        out.extend_from_slice(&(len as u64).to_be_bytes());
+        out.extend_from_slice(&len.to_be_bytes());
     }
 }

@@ -4,6 +4,7 @@ use super::LargeKind;
 use crate::clock::Millis;
 use crate::entry::ValueRef;
 use crate::types::Item;
+use crate::types::stream::{Facts, Group, Id, Stream};
 use resplite_resp::number;
 
 /// Elements that one command brings, so that whoever loads it is not held up by a single command.
@@ -53,9 +54,55 @@ impl Commands {
                 self.begin(LargeKind::SortedSet, key);
                 set.iter().for_each(|(member, score)| self.scored(member, score));
             }
+            ValueRef::Stream(stream) => self.stream(key, stream),
         }
         self.end();
         self.deadline(key, deadline);
+    }
+
+    /// Entries, what is remembered of those that are gone, and the groups with what was delivered to whom.
+    fn stream(&mut self, key: &[u8], stream: &Stream) {
+        let entries = stream.entries();
+        for entry in entries.range(Id::MIN..=Id::MAX) {
+            write_count(&mut self.bytes, b'*', 3 + 2 * entry.fields.len());
+            write_bulk(&mut self.bytes, b"XADD");
+            write_bulk(&mut self.bytes, key);
+            write_bulk(&mut self.bytes, entry.id.to_string().as_bytes());
+            for (field, value) in entry.fields {
+                field.with_bytes(|field| write_bulk(&mut self.bytes, field));
+                value.with_bytes(|value| write_bulk(&mut self.bytes, value));
+            }
+        }
+        if entries.is_empty() {
+            // The smallest id leaves room for whatever the last one was; the entry goes at once.
+            write_command(&mut self.bytes, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
+        }
+        let Facts { last_id, max_deleted_id, added } = stream.facts();
+        let (last, deleted, added) = (last_id.to_string(), max_deleted_id.to_string(), added.to_string());
+        let facts = [b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", deleted.as_bytes()];
+        write_command(&mut self.bytes, &[&[b"XSETID", key, last.as_bytes()], &facts[..]].concat());
+        for (name, group) in stream.groups() {
+            self.group(key, name, group);
+        }
+    }
+
+    fn group(&mut self, key: &[u8], name: &[u8], group: &Group) {
+        let last = group.last_id().to_string();
+        let read = group.entries_read().map_or_else(|| "-1".to_owned(), |read| read.to_string());
+        let create = [b"XGROUP", b"CREATE", key, name, last.as_bytes(), b"ENTRIESREAD", read.as_bytes()];
+        write_command(&mut self.bytes, &create);
+        for consumer in group.consumers() {
+            write_command(&mut self.bytes, &[b"XGROUP", b"CREATECONSUMER", key, name, &consumer.name]);
+            for id in consumer.pending() {
+                let Some(pending) = group.pending().get(id) else { continue };
+                let (id, time) = (id.to_string(), pending.delivered.to_string());
+                let count = pending.count.to_string();
+                let claim: [&[u8]; 6] = [b"XCLAIM", key, name, &consumer.name, b"0", id.as_bytes()];
+                let facts: [&[u8]; 6] =
+                    [b"TIME", time.as_bytes(), b"RETRYCOUNT", count.as_bytes(), b"JUSTID", b"FORCE"];
+                write_command(&mut self.bytes, &[claim, facts].concat());
+            }
+        }
     }
 
     /// The elements from here on are of this key.

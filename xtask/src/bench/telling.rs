@@ -34,15 +34,16 @@ const ROWS: &[(&str, Measure, usize)] = &[
     ("LPUSH to a waiting BRPOP, for each element", hand_over, 20_000),
 ];
 
-/// Prints the table.
-pub(super) fn run(tools: &Tools, rounds: usize) -> Result<(), String> {
+/// Prints the table, or those of its rows that begin with one of the words in `wanted`.
+pub(super) fn run(tools: &Tools, rounds: usize, wanted: Option<&str>) -> Result<(), String> {
+    println!("Waiting and telling: server CPU in microseconds, {}.\n", machine());
     // The load has the other core to itself.
     let pid = std::process::id().to_string();
     let pinned = Command::new("taskset").args(["-cp", "1", &pid]).stdout(Stdio::null()).status();
     if !pinned.is_ok_and(|status| status.success()) {
         return Err("taskset cannot pin this process".to_owned());
     }
-    println!("Waiting and telling: server CPU in microseconds, {}.\n", machine());
+
     println!("| | Resplite | redis-server | valkey-server | ratio to the best peer | null |");
     println!("|---|---|---|---|---|---|");
     let arms = [
@@ -51,7 +52,9 @@ pub(super) fn run(tools: &Tools, rounds: usize) -> Result<(), String> {
         (Kind::Valkey, "valkey-server"),
         (Kind::Valkey, "valkey-server again"),
     ];
-    for (name, measure, count) in ROWS {
+    let is_wanted =
+        |name: &str| wanted.is_none_or(|words| words.split(',').any(|word| name.to_uppercase().starts_with(word)));
+    for (name, measure, count) in ROWS.iter().filter(|(name, ..)| is_wanted(name)) {
         let mut samples: [Vec<Sample>; 4] = Default::default();
         for _ in 0..rounds {
             for ((kind, arm), samples) in arms.iter().zip(&mut samples) {

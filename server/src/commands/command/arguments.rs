@@ -226,12 +226,14 @@ fn kind_of(command: &str, name: &str) -> &'static str {
         "min" | "max" if matches!(command, "zcount" | "zrangebyscore" | "zrevrangebyscore" | "zremrangebyscore") => {
             "double"
         }
-        "start" | "stop" | "end" if matches!(command, "zrange" | "zrangestore" | "xrange" | "xrevrange") => "string",
+        "start" | "stop" | "end" if matches!(command, "zrange" | "zrangestore") || command.starts_with('x') => "string",
+        "min-idle-time" if matches!(command, "xpending" | "xreadgroup") => "integer",
         "value" if command.starts_with("bit") || command == "setbit" => "integer",
         "count" | "cursor" | "db" | "decrement" | "destination-db" | "end" | "increment" | "index" | "index1"
         | "index2" | "integer" | "len" | "limit" | "milliseconds" | "min-match-len" | "num-matches" | "numfields"
         | "numkeys" | "numreplicas" | "numlocal" | "offset" | "protover" | "rank" | "seconds" | "start" | "stop"
-        | "weight" | "client-id" | "maxage" | "bit" | "frequency" | "ttl" | "timeout" => "integer",
+        | "weight" | "numids" | "entries-added" | "entriesread" | "ms" | "client-id" | "maxage" | "bit"
+        | "frequency" | "ttl" | "timeout" => "integer",
         _ => "string",
     }
 }
