@@ -7,12 +7,14 @@ mod consumer;
 mod ledger;
 mod order;
 mod producer;
+mod reader;
 
 use crate::support::Connection;
 use consumer::Consumer;
 use fastrand::Rng;
 use ledger::Ledger;
 use producer::Producer;
+use reader::{GROUP, Reader};
 use resplite::{Server, Value};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,6 +43,10 @@ enum Kind {
     High,
     /// A list on both sides, in two databases that change places: nobody promises an order.
     Wild,
+    /// A stream that each reader reads to its end.
+    Stream,
+    /// A stream that the readers of a group share.
+    Group,
 }
 
 /// Keys among which elements stay that were once pushed there.
@@ -54,7 +60,7 @@ struct Lane {
     consumers: usize,
 }
 
-const LANES: [Lane; 9] = [
+const LANES: [Lane; 12] = [
     lane(Kind::Forward, &["f0", "f1", "f2"], 3),
     lane(Kind::Backward, &["b0", "b1"], 2),
     // Whoever is alone and forgotten waits for ever: that ends the test.
@@ -65,6 +71,10 @@ const LANES: [Lane; 9] = [
     Lane { is_chain: true, ..lane(Kind::Backward, &["r0", "r1"], 2) },
     Lane { databases: &[2, 3], ..lane(Kind::Wild, &["w0", "w1"], 4) },
     lane(Kind::Backward, &["solo"], 1),
+    lane(Kind::Stream, &["s0", "s1"], 3),
+    lane(Kind::Group, &["g0", "g1"], 3),
+    // Whoever is alone in a group is the only one who can be forgotten there.
+    lane(Kind::Group, &["only"], 1),
 ];
 
 const fn lane(kind: Kind, keys: &'static [&'static str], consumers: usize) -> Lane {
@@ -76,6 +86,10 @@ impl Lane {
     fn has_choice(&self) -> bool {
         self.keys.len() > 1 && !self.is_chain
     }
+
+    fn is_stream(&self) -> bool {
+        matches!(self.kind, Kind::Stream | Kind::Group)
+    }
 }
 
 /// What the threads of a round share.
@@ -83,6 +97,8 @@ struct Stage {
     address: SocketAddr,
     /// The clients' ids of those who may be killed and unblocked; 0 while they are not connected.
     targets: Vec<AtomicU64>,
+    /// How many entries of streams each of them has read.
+    seen: Vec<AtomicU64>,
     /// Nobody pushes any more: who consumes waits until all is taken.
     is_draining: AtomicBool,
     has_ended: AtomicBool,
@@ -109,11 +125,15 @@ fn play(name: &str, workers: usize, seed: u64) -> Ledger {
         address: server.address().expect("it listens"),
         // The first producer may be killed as well.
         targets: (0..=places.len()).map(|_| AtomicU64::new(0)).collect(),
+        seen: (0..=places.len()).map(|_| AtomicU64::new(0)).collect(),
         is_draining: AtomicBool::new(false),
         has_ended: AtomicBool::new(false),
     };
     let mut control = Connection::tcp(stage.address);
     let mut ledger = Ledger::default();
+    for key in LANES.iter().filter(|lane| lane.kind == Kind::Group).flat_map(|lane| lane.keys) {
+        assert!(control.call(["XGROUP", "CREATE", key, GROUP, "0", "MKSTREAM"]).is_ok());
+    }
     std::thread::scope(|scope| {
         let stage = &stage;
         let consumers: Vec<_> = places
@@ -121,8 +141,11 @@ fn play(name: &str, workers: usize, seed: u64) -> Ledger {
             .enumerate()
             .map(|(index, (lane, place))| {
                 let rng = Rng::with_seed(seed.wrapping_add(100 + index as u64));
-                let consumer = Consumer::new(stage, *lane, *place, index + 1, rng);
-                scope.spawn(move || consumer.run())
+                let (lane, place) = (*lane, *place);
+                scope.spawn(move || match LANES[lane].is_stream() {
+                    true => Reader::new(stage, lane, place, index + 1, rng).run(),
+                    false => Consumer::new(stage, lane, place, index + 1, rng).run(),
+                })
             })
             .collect();
         let producers: Vec<_> = (0..PRODUCERS)
@@ -139,7 +162,7 @@ fn play(name: &str, workers: usize, seed: u64) -> Ledger {
         stage.is_draining.store(true, Ordering::Release);
         // Who chose one of several keys before may wait for one that stays empty; but who has only one key must find out
         // by himself. Each look is a round trip, so this yields to the server; one who waits for too long fails.
-        while !consumers.iter().any(|consumer| consumer.is_finished()) && !is_drained(&mut control) {
+        while !consumers.iter().any(|consumer| consumer.is_finished()) && !is_drained(&mut control, stage, &places) {
             for (target, (lane, _)) in stage.targets[1..].iter().zip(&places) {
                 if LANES[*lane].has_choice() {
                     control.call(["CLIENT", "UNBLOCK", &target.load(Ordering::Acquire).to_string()]);
@@ -165,20 +188,34 @@ fn play(name: &str, workers: usize, seed: u64) -> Ledger {
 
 /// Takes away the strings that stand in the way of the wild ones.
 fn clear_strings(control: &mut Connection) {
-    for lane in &LANES {
+    for lane in LANES.iter().filter(|lane| lane.kind == Kind::Wild) {
         for database in lane.databases {
             control.call(["SELECT", &database.to_string()]);
             lane.keys.iter().for_each(|key| drop(control.call(["GETDEL", key])));
         }
     }
+    control.call(["SELECT", "0"]);
 }
 
-fn is_drained(control: &mut Connection) -> bool {
-    LANES.iter().all(|lane| {
-        lane.databases.iter().all(|database| {
+/// Whether all has been taken, and all that is to be read has been read.
+fn is_drained(control: &mut Connection, stage: &Stage, places: &[(usize, usize)]) -> bool {
+    let mut lanes = LANES.iter().enumerate();
+    lanes.all(|(number, lane)| match lane.kind {
+        Kind::Stream => {
+            let len = |key: &&str| control.call(["XLEN", key]).as_int().and_then(|len| u64::try_from(len).ok());
+            let all: u64 = lane.keys.iter().filter_map(len).sum();
+            let mut readers = stage.seen[1..].iter().zip(places).filter(|(_, (lane, _))| *lane == number);
+            readers.all(|(seen, _)| seen.load(Ordering::Acquire) == all)
+        }
+        Kind::Group => lane.keys.iter().all(|key| {
+            let last = control.call(["XREVRANGE", key, "+", "-", "COUNT", "1"]);
+            let groups = control.call(["XINFO", "GROUPS", key]);
+            leaves(&last).first().is_none_or(|last| leaves(&groups).contains(last))
+        }),
+        _ => lane.databases.iter().all(|database| {
             control.call(["SELECT", &database.to_string()]);
             lane.keys.iter().all(|key| control.call(["EXISTS", key]).as_int() == Some(0))
-        })
+        }),
     })
 }
 

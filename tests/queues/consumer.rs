@@ -165,6 +165,7 @@ impl<'a> Consumer<'a> {
             Kind::Wild => ["LEFT", "RIGHT"][self.rng.usize(..2)],
             Kind::Low => "MIN",
             Kind::High => "MAX",
+            Kind::Stream | Kind::Group => unreachable!("streams have readers"),
         };
         let (one, several) = match side {
             "LEFT" => ("LPOP", "LMPOP"),

@@ -1,6 +1,6 @@
 //! The books of a round: what was pushed, what was delivered, what went with a broken connection; and whether they agree.
 
-use super::{LANES, leaves};
+use super::{GROUP, Kind, LANES, leaves};
 use crate::support::Connection;
 use resplite::Value;
 use std::collections::{HashMap, HashSet};
@@ -62,7 +62,11 @@ pub(super) struct Ledger {
     pub(super) in_vain: usize,
     pub(super) unblocked: usize,
     pub(super) kills: usize,
+    /// What each of those has read who read streams to their end.
+    pub(super) readers: Vec<HashMap<&'static str, Vec<Element>>>,
     left: Vec<Element>,
+    /// What streams hold that are not read by a group.
+    streams: HashMap<String, Vec<Element>>,
 }
 
 impl Ledger {
@@ -74,6 +78,7 @@ impl Ledger {
         self.delivered.extend(other.delivered);
         self.moved.extend(other.moved);
         self.lost.extend(other.lost);
+        self.readers.extend(other.readers);
         self.in_vain += other.in_vain;
         self.unblocked += other.unblocked;
         self.kills += other.kills;
@@ -88,6 +93,17 @@ impl Ledger {
                 let left = match control.call(["TYPE", key]).as_str() {
                     Some("list") => control.call(["LRANGE", key, "0", "-1"]),
                     Some("zset") => control.call(["ZRANGE", key, "0", "-1"]),
+                    Some("stream") if is_of_a_group(key) => {
+                        let pending = control.call(["XPENDING", key, GROUP]);
+                        let count = pending.as_slice().and_then(|parts| parts.first()).and_then(Value::as_int);
+                        assert_eq!(count, Some(0), "{key} has entries that nobody has acknowledged: {pending:?}");
+                        continue;
+                    }
+                    Some("stream") => {
+                        let entries = control.call(["XRANGE", key, "-", "+"]);
+                        self.streams.insert(key.to_owned(), Element::all_in(&entries));
+                        entries
+                    }
                     other => panic!("{key} is a {other:?}"),
                 };
                 self.left.extend(Element::all_in(&left));
@@ -114,6 +130,12 @@ impl Ledger {
         let mut hops = HashSet::new();
         for (from, element) in &self.moved {
             assert!(hops.insert((from, element)), "{name}: {element} was moved twice from {from}");
+        }
+        for read in &self.readers {
+            for (key, elements) in &self.streams {
+                let read = read.get(key.as_str()).map(Vec::as_slice).unwrap_or_default();
+                assert!(read == elements, "{name}: of {key} one has read {read:?}, and it holds {elements:?}");
+            }
         }
         for (number, lane) in LANES.iter().enumerate() {
             let missing: Vec<String> = self
@@ -144,4 +166,8 @@ impl Ledger {
             self.lost.len()
         )
     }
+}
+
+fn is_of_a_group(key: &str) -> bool {
+    LANES.iter().any(|lane| lane.kind == Kind::Group && lane.keys.contains(&key))
 }

@@ -82,7 +82,10 @@ impl<'a> Producer<'a> {
     fn push_perhaps(&mut self, lane: usize) {
         let kind = LANES[lane].kind;
         let key = self.key(lane);
-        let elements = self.elements(lane);
+        let mut elements = self.elements(lane);
+        if LANES[lane].is_stream() {
+            elements.truncate(1);
+        }
         let side = self.side(kind);
         let push = push_words(side, key, &elements);
         let in_transaction = self.rng.bool();
@@ -120,6 +123,9 @@ impl<'a> Producer<'a> {
     /// Pushes in one of the many ways.
     fn push(&mut self, lane: usize) {
         let it = &LANES[lane];
+        if it.is_stream() {
+            return self.append(lane);
+        }
         let database = it.databases[self.rng.usize(..it.databases.len())].to_string();
         self.connection.call(["SELECT", &database]);
         let key = self.key(lane);
@@ -144,6 +150,26 @@ impl<'a> Producer<'a> {
         }
     }
 
+    /// Adds entries to streams, one by one or in a transaction.
+    fn append(&mut self, lane: usize) {
+        let kind = LANES[lane].kind;
+        let elements = self.elements(lane);
+        let commands: Vec<Words> =
+            elements.iter().map(|element| push_words(kind, self.key(lane), std::slice::from_ref(element))).collect();
+        self.connection.call(["SELECT", "0"]);
+        let answers = match self.rng.u8(..3) {
+            0 => self.transaction(commands),
+            1 => {
+                self.connection.send_raw(&commands.iter().flat_map(encode).collect::<Vec<u8>>());
+                commands.iter().map(|_| self.connection.read()).collect()
+            }
+            _ => commands.iter().map(|command| self.connection.call(command)).collect(),
+        };
+        for (answer, element) in answers.iter().zip(elements) {
+            self.note_push(kind, answer, vec![element]);
+        }
+    }
+
     fn push_to_two(&mut self, lane: usize, push: Words, elements: Vec<Element>) {
         let kind = LANES[lane].kind;
         let (key, side, more) = (self.key(lane), self.side(kind), self.elements(lane));
@@ -156,10 +182,10 @@ impl<'a> Producer<'a> {
     fn push_and_pop(&mut self, lane: usize, push: Words, elements: Vec<Element>) {
         let kind = LANES[lane].kind;
         let pop = match kind {
-            Kind::Forward | Kind::Wild => "LPOP",
             Kind::Backward => "RPOP",
             Kind::Low => "ZPOPMIN",
             Kind::High => "ZPOPMAX",
+            _ => "LPOP",
         };
         let key = push[1].clone();
         let answers = self.transaction(vec![push, words(&[pop, &key])]);
@@ -303,13 +329,18 @@ fn score(kind: Kind, element: Element) -> String {
     format!("{}{}", if kind == Kind::High { "-" } else { "" }, element.number)
 }
 
+/// A command that pushes all of them; a stream takes one.
 fn push_words(kind: Kind, key: &str, elements: &[Element]) -> Words {
     let verb = match kind {
         Kind::Low | Kind::High => "ZADD",
         Kind::Backward => "LPUSH",
+        Kind::Stream | Kind::Group => "XADD",
         Kind::Forward | Kind::Wild => "RPUSH",
     };
     let mut words = words(&[verb, key]);
+    if verb == "XADD" {
+        words.extend(["*", "element"].map(str::to_owned));
+    }
     for element in elements {
         if is_sorted(kind) {
             words.push(score(kind, *element));
