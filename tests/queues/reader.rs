@@ -173,8 +173,8 @@ impl<'a> Reader<'a> {
         for (key, entries) in streams {
             let key = self.key(&key);
             for (id, element) in entries {
-                let read = self.read.get(key).into_iter().flatten();
-                let last = read.filter(|other| other.producer == element.producer).next_back();
+                let mut read = self.read.get(key).into_iter().flatten();
+                let last = read.rfind(|other| other.producer == element.producer);
                 assert!(last.is_none_or(|last| last.number < element.number), "{element} after {last:?} in {key}");
                 self.take(key, id, element);
             }
