@@ -87,7 +87,7 @@ fn several_connections() {
     for seed in SEEDS.into_iter().filter(|_| commands.is_none()).chain(seed) {
         for protocol in [Protocol::Resp2, Protocol::Resp3] {
             let mut generator = Generator::new(ENTRIES, seed);
-            let mut servers = Servers::start(protocol);
+            let mut servers = Servers::start(protocol, 1 + usize::try_from(seed % 3).expect("small"));
             let mut left = commands.map_or(COMMANDS, |commands| commands as usize);
             while left > 0 && shown.len() < MOST_SHOWN {
                 let script = script(&mut generator);
@@ -168,9 +168,10 @@ struct Difference {
 }
 
 impl Servers {
-    fn start(protocol: Protocol) -> Self {
+    fn start(protocol: Protocol, workers: usize) -> Self {
         let theirs = [Kind::Redis, Kind::Valkey].into_iter().filter_map(|kind| Some((kind, Oracle::start(kind, &[])?)));
-        let ours = resplite::Server::builder().seed(1).workers(2).start().expect("a server on a free port starts");
+        let ours =
+            resplite::Server::builder().seed(1).workers(workers).start().expect("a server on a free port starts");
         Servers { ours, theirs: theirs.collect(), protocol }
     }
 
@@ -222,26 +223,21 @@ impl Servers {
 /// The first difference that is not known.
 fn difference(script: &[Step], server: Kind, ours: &[Played], theirs: &[Played]) -> Option<Difference> {
     for (index, (our, their)) in ours.iter().zip(theirs).enumerate() {
-        for who in 0..=CONNECTIONS {
+        let mut unknown = None;
+        for who in (0..=CONNECTIONS).filter(|who| our.arrivals[*who] != their.arrivals[*who]) {
             let pair = Pair { ours: &our.arrivals[who], theirs: &their.arrivals[who] };
-            if pair.ours == pair.theirs {
-                continue;
-            }
-            let command = our
-                .commands
-                .get(who)
-                .filter(|args| !args.is_empty())
-                .cloned()
-                .unwrap_or_else(|| vec![b"control".to_vec()]);
+            let command = our.commands[who].clone();
             match known::judge(server, &command, pair) {
                 Verdict::Known => {}
+                // What another connection got may follow from this.
                 Verdict::Parts => return None,
-                Verdict::Unknown => {
-                    let cut = |played: &[Played]| played[..=index].iter().map(|step| step.arrivals.clone()).collect();
-                    let (ours, theirs) = (cut(ours), cut(theirs));
-                    return Some(Difference { server, script: script[..=index].to_vec(), ours, theirs, who, command });
-                }
+                Verdict::Unknown => unknown = unknown.or(Some((who, command))),
             }
+        }
+        if let Some((who, command)) = unknown {
+            let cut = |played: &[Played]| played[..=index].iter().map(|step| step.arrivals.clone()).collect();
+            let (ours, theirs) = (cut(ours), cut(theirs));
+            return Some(Difference { server, script: script[..=index].to_vec(), ours, theirs, who, command });
         }
     }
     None
@@ -275,7 +271,7 @@ impl Difference {
     }
 }
 
-/// A step, what came of it everywhere, and which command each connection has sent last.
+/// What came of a step everywhere, and which command each connection has sent last.
 struct Played {
     arrivals: Arrivals,
     commands: Vec<Args>,
@@ -315,7 +311,7 @@ impl Stage<'_> {
             connection = connection.hello3();
         }
         let id = connection.call(["CLIENT", "ID"]).as_int().expect("an id").to_string();
-        Actor { connection, id, is_blocked: false, is_in_multi: false, last: Args::new() }
+        Actor { connection, id, is_blocked: false, is_in_multi: false, last: vec![Vec::new()] }
     }
 
     fn step(&mut self, step: &Step) -> Played {
@@ -343,7 +339,9 @@ impl Stage<'_> {
             let arrived = self.look(who);
             arrivals[who].extend(arrived);
         }
-        Played { arrivals, commands: self.actors.iter().map(|actor| actor.last.clone()).collect() }
+        let mut commands: Vec<Args> = self.actors.iter().map(|actor| actor.last.clone()).collect();
+        commands.push(vec![b"CLIENT".to_vec()]);
+        Played { arrivals, commands }
     }
 
     /// Sends a command; what comes until it is answered or waits.
