@@ -16,5 +16,6 @@ mod fuzz;
 mod fuzz_load;
 mod histories;
 mod interop;
+mod queues;
 mod tidy;
 mod twin;

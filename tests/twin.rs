@@ -13,6 +13,7 @@ mod set;
 mod sorted_set;
 mod stream;
 mod string;
+mod together;
 mod transaction;
 mod twins;
 

@@ -95,6 +95,7 @@ texts! {
     NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
     GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
     NO_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    SSUBSCRIBE_IN_TRANSACTION = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
     NO_SHUTDOWN = "ERR No shutdown in progress.";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
     NO_CONFIG_FILE = "ERR The server is running without a config file";

@@ -9,6 +9,7 @@ use atomic_waker::AtomicWaker;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use resplite_resp::reply::{Protocol, Reply};
+use resplite_storage::waiting::Waiter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -143,7 +144,9 @@ impl ClientRecord {
 
     /// Whether its command waits, for whatever.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.is_paused.load(Ordering::Relaxed) || self.waiting.lock().is_some()
+        // Whoever has been served is not blocked any more, though its connection may have yet to hear of it.
+        let waits = |waiting: &Arc<Waiting>| waiting.is_waiting();
+        self.is_paused.load(Ordering::Relaxed) || self.waiting.lock().as_ref().is_some_and(waits)
     }
 
     /// Whether it has subscribed to anything.

@@ -17,6 +17,7 @@ use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::OwnedArgs;
 use resplite_storage::clock::Millis;
 use resplite_storage::entry::ValueRef;
+use resplite_storage::shard::KeyRef;
 use resplite_storage::waiting::{Hope, Waiter};
 use smallvec::SmallVec;
 use std::any::Any;
@@ -381,31 +382,37 @@ impl Ctx<'_> {
         // Each service ends a wait, so this ends however many feed each other.
         while let Some((db, key)) = self.locked().take_ready() {
             let at = self.at_db(db, &key);
-            let horizon = self.horizon();
-            let found = self.shard(at).peek(at, horizon).map(|entry| match entry.value() {
-                ValueRef::List(_) => Kind::List,
-                ValueRef::SortedSet(_) => Kind::SortedSet,
-                _ => Kind::Other,
-            });
             for hope in self.shard(at).waiting(db).hopes(&key) {
-                match (&hope, found) {
-                    (Hope::List, Some(Kind::List)) | (Hope::SortedSet, Some(Kind::SortedSet)) | (Hope::Group(_), _) => {
-                        // Where the first finds nothing, those behind him need not look.
-                        while let Some(first) = self.shard(at).first_waiter(db, &key, &hope) {
-                            if !self.try_again(first) {
-                                break;
-                            }
-                        }
-                    }
-                    (Hope::Entries, Some(Kind::Other)) => {
+                if hope == Hope::Entries {
+                    if self.fulfils(at, &hope) {
                         for waiter in self.shard(at).waiting(db).all(&key, &hope) {
                             self.try_again(waiter);
                         }
                         self.shard(at).prune_waiters(db, &key, &hope);
                     }
-                    _ => {}
+                    continue;
                 }
+                // Once the key has nothing left, whoever is next here must not find something under another key of his,
+                // where others may have come before him. Where one finds nothing, those behind him need not look.
+                // Looking for the first comes first: it takes those out of the line who have been served.
+                while let Some(first) = self.shard(at).first_waiter(db, &key, &hope)
+                    && self.fulfils(at, &hope)
+                    && self.try_again(first)
+                {}
             }
+        }
+    }
+
+    /// Whether there is something under a key that those who hope for this want to know of; a group's readers want to
+    /// know of its end as well.
+    fn fulfils(&mut self, at: KeyRef<'_>, hope: &Hope) -> bool {
+        let horizon = self.horizon();
+        let value = self.shard(at).peek(at, horizon).map(|entry| entry.value());
+        match hope {
+            Hope::List => matches!(value, Some(ValueRef::List(_))),
+            Hope::SortedSet => matches!(value, Some(ValueRef::SortedSet(_))),
+            Hope::Entries => matches!(value, Some(ValueRef::Stream(_))),
+            Hope::Group(_) => true,
         }
     }
 
@@ -444,13 +451,6 @@ impl Ctx<'_> {
             waiting.deliver(self.session.log_position);
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    List,
-    SortedSet,
-    Other,
 }
 
 /// A try on behalf of somebody who waits.

@@ -126,9 +126,9 @@ impl Keyspace {
             tells_expired: AtomicBool::new(false),
             bell: OnceLock::new(),
         });
-        let slots = (0..shards)
-            .map(|_| Slot(Mutex::new(Shard::new(options.databases, hasher, alarm.clone()))))
-            .collect::<Box<[_]>>();
+        let changes = Arc::default();
+        let shard = || Shard::new(options.databases, hasher, alarm.clone(), Arc::clone(&changes));
+        let slots = (0..shards).map(|_| Slot(Mutex::new(shard()))).collect::<Box<[_]>>();
         Keyspace {
             slots,
             shift: 64 - shards.ilog2(),
@@ -376,9 +376,11 @@ impl<'a> Locked<'a> {
         self.guards.iter().any(|(_, guard)| guard.has_touched())
     }
 
-    /// A key that has changed and that somebody waits for, and its database.
+    /// The key that changed first among those that somebody waits for, and its database.
     pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
-        self.guards.iter_mut().find_map(|(_, guard)| guard.take_ready())
+        let number = |guard: &Shard| guard.first_ready().unwrap_or(u64::MAX);
+        let (_, first) = self.guards.iter_mut().min_by_key(|(_, guard)| number(guard))?;
+        first.take_ready()
     }
 
     /// Whether somebody waits here who cannot be served with these shards alone.

@@ -12,9 +12,9 @@ use crate::table::Table;
 use crate::waiting::{Hope, Waiter, Waiting};
 use bytes::Bytes;
 use fastrand::Rng;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A key with the database it is in and its hash, computed once.
 #[derive(Clone, Copy)]
@@ -189,6 +189,14 @@ impl Db {
     }
 }
 
+/// A key that has changed and that somebody waits for.
+struct Ready {
+    /// Its place among such changes in all shards.
+    number: u64,
+    db: usize,
+    key: Box<[u8]>,
+}
+
 /// A shard of the keyspace; see the file's head.
 pub struct Shard {
     dbs: Vec<Db>,
@@ -198,8 +206,10 @@ pub struct Shard {
     awaited: usize,
     /// Waiters who need more shards than this one to be served.
     far_waiters: usize,
-    /// Keys that have changed and that somebody waits for, with their databases.
-    ready: Vec<(usize, Box<[u8]>)>,
+    /// Keys that have changed and that somebody waits for.
+    ready: VecDeque<Ready>,
+    /// Counts such changes in all shards of the keyspace, so that they can be told apart by time.
+    changes: Arc<AtomicU64>,
     /// Whether `touched` is kept.
     tracks: bool,
     /// Keys that have changed since somebody last asked.
@@ -225,7 +235,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(databases: usize, hasher: Hasher, alarm: Arc<Alarm>) -> Self {
+    pub(crate) fn new(databases: usize, hasher: Hasher, alarm: Arc<Alarm>, changes: Arc<AtomicU64>) -> Self {
         let dbs = (0..databases).map(|_| Db::default()).collect();
         Shard {
             dbs,
@@ -233,7 +243,8 @@ impl Shard {
             watched: 0,
             awaited: 0,
             far_waiters: 0,
-            ready: Vec::new(),
+            ready: VecDeque::new(),
+            changes,
             tracks: false,
             touched: Vec::new(),
             is_cleared: false,
@@ -670,8 +681,7 @@ impl Shard {
             watching.iter().for_each(|watcher| watcher.mark());
         }
         if self.awaited != 0 && self.dbs[at.db].waiting.note_change(at.key) {
-            self.ready.push((at.db, at.key.into()));
-            self.has_news = true;
+            self.note_ready(at.db, at.key.into());
         }
         if self.tracks && self.touched.last().is_none_or(|last| **last != *at.key) {
             self.touched.push(at.key.into());
@@ -752,12 +762,20 @@ impl Shard {
 
     /// The key that changed first among those that somebody waits for, and its database.
     pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
-        if self.ready.is_empty() {
-            return None;
-        }
-        let (db, key) = self.ready.remove(0);
+        let Ready { db, key, .. } = self.ready.pop_front()?;
         self.dbs[db].waiting.forget_change(&key);
         Some((db, key))
+    }
+
+    /// When what [`Shard::take_ready`] has changed, to be compared with other shards of the same keyspace.
+    pub fn first_ready(&self) -> Option<u64> {
+        self.ready.front().map(|ready| ready.number)
+    }
+
+    fn note_ready(&mut self, db: usize, key: Box<[u8]>) {
+        self.has_news = true;
+        let number = self.changes.fetch_add(1, Ordering::Relaxed);
+        self.ready.push_back(Ready { number, db, key });
     }
 
     /// Has changed keys kept for [`Shard::take_touched`], or no longer.
@@ -797,8 +815,7 @@ impl Shard {
             let hash = self.hasher.hash(&key);
             let is_here = self.look(KeyRef { db, hash, key: &key }).is_some();
             if (is_here || was(self, &key, hash)) && self.dbs[db].waiting.note_change(&key) {
-                self.ready.push((db, key));
-                self.has_news = true;
+                self.note_ready(db, key);
             }
         }
     }

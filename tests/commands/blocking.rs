@@ -734,6 +734,42 @@ fn one_reader_of_a_group_gets_what_is_new() {
 }
 
 #[test]
+fn who_came_first_is_not_overtaken_through_another_key() {
+    check_together(
+        Peers::Both,
+        r#"
+        a> BLPOP q 0
+        (waits)
+        b> BLPOP r 0
+        (waits)
+        c> BLMPOP 0 2 r q LEFT
+        (waits)
+        d> MULTI
+        OK
+        d> RPUSH r 1
+        QUEUED
+        d> RPUSH q 2
+        QUEUED
+        d> EXEC
+        1) (integer) 1
+        2) (integer) 1
+        b<
+        1) "r"
+        2) "1"
+        a<
+        1) "q"
+        2) "2"
+        @waits c
+        d> RPUSH q 3
+        (integer) 1
+        c<
+        1) "q"
+        2) 1) "3"
+        "#,
+    );
+}
+
+#[test]
 fn a_transaction_feeds_readers_once_with_all_it_added() {
     check_together(
         Peers::Both,

@@ -6,6 +6,28 @@ use crate::support::{Connection, Peers, check, check_ours, check_together, check
 use resplite_resp::reply::Protocol;
 
 #[test]
+fn shard_channels_are_not_subscribed_to_in_a_transaction() {
+    check_together(
+        Peers::Both,
+        r#"
+        a> MULTI
+        OK
+        a> SSUBSCRIBE x y
+        QUEUED
+        a> SUNSUBSCRIBE x
+        QUEUED
+        a> EXEC
+        1) (error) ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client
+        2) 1) "sunsubscribe"
+           2) "x"
+           3) (integer) 0
+        b> SPUBLISH x hello
+        (integer) 0
+        "#,
+    );
+}
+
+#[test]
 fn messages_come_by_name_and_by_pattern() {
     check_together(
         Peers::Both,

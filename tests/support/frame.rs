@@ -11,6 +11,16 @@ pub fn len(bytes: &[u8]) -> Option<usize> {
     (at <= bytes.len()).then_some(at)
 }
 
+/// All complete replies, one after the other.
+pub fn all(bytes: &[u8]) -> Vec<&[u8]> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(len) = bytes.get(at..).filter(|rest| !rest.is_empty()).and_then(len) {
+        found.push(&bytes[at..at + len]);
+        at += len;
+    }
+    found
+}
+
 /// The replies inside an aggregate, in order; none of anything else.
 pub fn children(bytes: &[u8]) -> Vec<&[u8]> {
     let Some((mut at, inside)) = head(bytes) else { return Vec::new() };

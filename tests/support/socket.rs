@@ -11,8 +11,21 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A stream of either kind.
-trait Stream: Read + Write + Send {}
-impl<T: Read + Write + Send> Stream for T {}
+trait Stream: Read + Write + Send {
+    fn set_waits(&self, waits: bool);
+}
+
+impl Stream for TcpStream {
+    fn set_waits(&self, waits: bool) {
+        self.set_nonblocking(!waits).expect("an open socket");
+    }
+}
+
+impl Stream for UnixStream {
+    fn set_waits(&self, waits: bool) {
+        self.set_nonblocking(!waits).expect("an open socket");
+    }
+}
 
 /// A connection to any server that speaks the protocol.
 pub struct Connection {
@@ -48,7 +61,7 @@ impl Connection {
         Ok(Self::over(stream))
     }
 
-    fn over(stream: impl Read + Write + Send + 'static) -> Self {
+    fn over(stream: impl Stream + 'static) -> Self {
         Connection { stream: Box::new(stream), buffer: BytesMut::new(), protocol: Protocol::Resp2 }
     }
 
@@ -106,6 +119,17 @@ impl Connection {
             }
             assert!(self.fill(), "a reply, not the end of the connection");
         }
+    }
+
+    /// Whether something has arrived that was not read yet.
+    pub fn has_arrived(&mut self) -> bool {
+        let mut chunk = [0; 1024];
+        self.stream.set_waits(false);
+        if let Ok(read) = self.stream.read(&mut chunk) {
+            self.buffer.extend_from_slice(&chunk[..read]);
+        }
+        self.stream.set_waits(true);
+        !self.buffer.is_empty()
     }
 
     /// Everything until the end of the connection.

@@ -214,6 +214,37 @@ const KNOWN: &[Known] = &[
         parts: false,
     },
     Known {
+        server: Kind::Redis,
+        reason: "Since 7.2 what a client says to itself comes behind the reply of the command that said it.",
+        is: |_, pair| frame::all(pair.ours).len() > 1 && sorted_leaves(pair.ours) == sorted_leaves(pair.theirs),
+        parts: false,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "Since 7.2 the command of one who waits is tried again as a whole, and meets what is under all of its keys.",
+        is: |args, pair| {
+            let key = |reply| frame::children(reply).first().map(|first| first.to_vec());
+            let is_fed = |reply: &[u8]| reply.starts_with(b"*") && !reply.starts_with(b"*-1");
+            let other_key = is_fed(pair.ours) && is_fed(pair.theirs) && key(pair.ours) != key(pair.theirs);
+            is_waiting(args) && (pair.ours.starts_with(b"-WRONGTYPE") || other_key)
+        },
+        parts: true,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "Since 7.2 a group's reader whose stream another database replaces is told what is there now.",
+        is: |args, pair| {
+            command(args, "xreadgroup") && pair.ours.starts_with(b"-NOGROUP") && pair.theirs.starts_with(b"-UNBLOCKED")
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "There a waiting command meets all of its keys again, here only those of the shards that have changed.",
+        is: |args, pair| is_waiting(args) && pair.theirs.starts_with(b"-WRONGTYPE"),
+        parts: true,
+    },
+    Known {
         server: Kind::Valkey,
         reason: "Valkey refuses MULTI and WATCH in a queue as it refuses any command there, and aborts the transaction.",
         is: |args, pair| {
@@ -244,6 +275,20 @@ pub fn judge(server: Kind, args: &Args, pair: Pair<'_>) -> Verdict {
 
 fn command(args: &Args, name: &str) -> bool {
     args[0].eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// Whether this is a command on several keys that waits for one of them.
+fn is_waiting(args: &Args) -> bool {
+    ["blpop", "brpop", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup"]
+        .iter()
+        .any(|name| command(args, name))
+}
+
+/// What several replies hold when all nesting is taken away, in a fixed order.
+fn sorted_leaves(replies: &[u8]) -> Vec<&[u8]> {
+    let mut leaves: Vec<_> = frame::all(replies).into_iter().flat_map(frame::leaves).collect();
+    leaves.sort_unstable();
+    leaves
 }
 
 fn same_head(pair: Pair<'_>) -> bool {

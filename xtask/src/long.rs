@@ -1,5 +1,5 @@
-//! `cargo xtask histories` and `cargo xtask crash`: long runs of the tests of what is kept, with a seed of their own; what
-//! they do lives in `tests/histories.rs` and `tests/crash.rs`.
+//! `cargo xtask histories`, `crash` and `queues`: long runs of the tests of what is kept and of those who wait, with a seed
+//! of their own; what they do lives in `tests/histories.rs`, `tests/crash.rs` and `tests/queues.rs`.
 
 use std::process::Command;
 
@@ -32,6 +32,16 @@ pub(crate) const CRASH: Task = Task {
     count: 300,
     count_variable: "RESPLITE_CRASH_ROUNDS",
     seed_variable: "RESPLITE_CRASH_SEED",
+};
+
+/// Producers and consumers that wait, under fire.
+pub(crate) const QUEUES: Task = Task {
+    usage: "queues [--rounds 1000] [--seed N]",
+    filter: "queues::",
+    count_name: "--rounds",
+    count: 1000,
+    count_variable: "RESPLITE_QUEUES_ROUNDS",
+    seed_variable: "RESPLITE_QUEUES_SEED",
 };
 
 impl Task {

@@ -17,10 +17,19 @@ fn main() -> ExitCode {
         Some((task, args)) if task == "twin" => twin::run(args.iter().cloned()),
         Some((task, args)) if task == "histories" => long::HISTORIES.run(args),
         Some((task, args)) if task == "crash" => long::CRASH.run(args),
+        Some((task, args)) if task == "queues" => long::QUEUES.run(args),
         _ => Err(format!(
             "usage: cargo xtask <task>\n\ntasks:\n  {}",
-            [bench::USAGE, long::CRASH.usage, fuzz::USAGE, fuzz_load::USAGE, long::HISTORIES.usage, twin::USAGE]
-                .join("\n  ")
+            [
+                bench::USAGE,
+                long::CRASH.usage,
+                fuzz::USAGE,
+                fuzz_load::USAGE,
+                long::HISTORIES.usage,
+                long::QUEUES.usage,
+                twin::USAGE
+            ]
+            .join("\n  ")
         )),
     };
     match result {

@@ -44,6 +44,9 @@ const SSUBSCRIBE: Command = subscription("ssubscribe", ssubscribe)
     .syntax("shardchannel [shardchannel ...]");
 
 fn ssubscribe(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    if !ctx.is_alone() {
+        return Err(CommandError::SSUBSCRIBE_IN_TRANSACTION);
+    }
     subscribe_to(ctx, args, Kind::ShardChannel, out)
 }
 
