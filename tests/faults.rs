@@ -106,6 +106,28 @@ fn fails_and_recovers(call: u64, asked: bool) {
     }
 }
 
+/// Who waits for the disk when the log fails goes on waiting, and hears when a rewrite has made it good.
+#[test]
+fn a_wait_for_the_disk_outlasts_a_failure() {
+    let disk = SimDisk::new();
+    let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).start().unwrap();
+    let (mut client, mut waits) = (server.client(), server.client());
+    ok(&mut client, "SET kept 1");
+    ok(&mut client, "CONFIG SET appendfsync everysec");
+    disk.set_plan(Plan { crash_at: Some(0), ..WORKS });
+    ok(&mut waits, "SET unnoticed 1");
+    until(&mut client, "aof_last_write_status", "err");
+    let waiter = std::thread::spawn(move || waits.call(["WAITAOF", "1", "0", "0"]));
+    while !client.call(["INFO", "clients"]).as_str().unwrap_or_default().contains("blocked_clients:1\r\n") {
+        std::thread::yield_now();
+    }
+    disk.set_plan(WORKS);
+    client.call(["BGREWRITEAOF"]);
+    let answer = waiter.join().unwrap();
+    let counts: Option<Vec<_>> = answer.as_slice().map(|counts| counts.iter().map(Value::as_int).collect());
+    assert_eq!(counts, Some(vec![Some(1), Some(0)]), "{answer:?}");
+}
+
 #[test]
 fn a_full_disk_is_left_as_soon_as_there_is_room() {
     for policy in ["always", "everysec"] {

@@ -12,7 +12,7 @@ use crate::table::Table;
 use crate::waiting::{Hope, Waiter, Waiting};
 use bytes::Bytes;
 use fastrand::Rng;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -189,6 +189,14 @@ impl Db {
     }
 }
 
+/// A key that has changed and that somebody waits for.
+struct Ready {
+    /// Changes are numbered across all shards.
+    since: u64,
+    db: usize,
+    key: Box<[u8]>,
+}
+
 /// A shard of the keyspace; see the file's head.
 pub struct Shard {
     dbs: Vec<Db>,
@@ -198,8 +206,8 @@ pub struct Shard {
     awaited: usize,
     /// Waiters who need more shards than this one to be served.
     far_waiters: usize,
-    /// Keys that have changed and that somebody waits for, with their databases.
-    ready: Vec<(usize, Box<[u8]>)>,
+    /// Keys that have changed and that somebody waits for, the first to change first.
+    ready: VecDeque<Ready>,
     /// Whether `touched` is kept.
     tracks: bool,
     /// Keys that have changed since somebody last asked.
@@ -231,7 +239,7 @@ impl Shard {
             watched: 0,
             awaited: 0,
             far_waiters: 0,
-            ready: Vec::new(),
+            ready: VecDeque::new(),
             tracks: false,
             touched: Vec::new(),
             is_cleared: false,
@@ -665,7 +673,7 @@ impl Shard {
             watching.iter().for_each(|watcher| watcher.mark());
         }
         if self.awaited != 0 && self.dbs[at.db].waiting.note_change(at.key) {
-            self.ready.push((at.db, at.key.into()));
+            self.ready.push_back(Ready { since: self.alarm.number_change(), db: at.db, key: at.key.into() });
         }
         if self.tracks && self.touched.last().is_none_or(|last| **last != *at.key) {
             self.touched.push(at.key.into());
@@ -731,12 +739,14 @@ impl Shard {
         !self.ready.is_empty()
     }
 
+    /// The number of the change that [`Shard::take_ready`] is about next.
+    pub(crate) fn ready_since(&self) -> Option<u64> {
+        self.ready.front().map(|ready| ready.since)
+    }
+
     /// The key that changed first among those that somebody waits for, and its database.
     pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
-        if self.ready.is_empty() {
-            return None;
-        }
-        let (db, key) = self.ready.remove(0);
+        let Ready { db, key, .. } = self.ready.pop_front()?;
         self.dbs[db].waiting.forget_change(&key);
         Some((db, key))
     }
@@ -778,7 +788,7 @@ impl Shard {
             let hash = self.hasher.hash(&key);
             let is_here = self.look(KeyRef { db, hash, key: &key }).is_some();
             if (is_here || was(self, &key, hash)) && self.dbs[db].waiting.note_change(&key) {
-                self.ready.push((db, key));
+                self.ready.push_back(Ready { since: self.alarm.number_change(), db, key });
             }
         }
     }

@@ -577,6 +577,8 @@ fn a_pause_stops_those_who_write() {
         QUEUED
         a> EXEC
         1) (nil)
+        b> SET k
+        (error) ERR wrong number of arguments for 'set' command
         b> SET k 1
         (waits)
         c> EXEC
@@ -613,6 +615,10 @@ fn a_pause_stops_those_who_write() {
         PONG
         a> CLIENT PAUSE 1000
         OK
+        b> GET
+        (error) ERR wrong number of arguments for 'get' command
+        b> CLIENT ID x
+        (error) ERR wrong number of arguments for 'client|id' command
         b> PING
         (later)
         @advance 1000
