@@ -16,7 +16,9 @@ use parking_lot::Mutex;
 use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::OwnedArgs;
 use resplite_storage::clock::Millis;
-use resplite_storage::entry::ValueRef;
+use resplite_storage::entry::{Collection, ValueRef};
+use resplite_storage::shard::KeyRef;
+use resplite_storage::types::stream::Stream;
 use resplite_storage::waiting::{Hope, Waiter};
 use smallvec::SmallVec;
 use std::any::Any;
@@ -388,7 +390,16 @@ impl Ctx<'_> {
             });
             for hope in self.shard(at).waiting(db).hopes(&key) {
                 match (&hope, found) {
-                    (Hope::List, Some(Kind::List)) | (Hope::SortedSet, Some(Kind::SortedSet)) | (Hope::Group(_), _) => {
+                    (Hope::Group(name), _) => {
+                        while self.has_news(at, name)
+                            && let Some(first) = self.shard(at).first_waiter(db, &key, &hope)
+                        {
+                            if !self.try_again(first) {
+                                break;
+                            }
+                        }
+                    }
+                    (Hope::List, Some(Kind::List)) | (Hope::SortedSet, Some(Kind::SortedSet)) => {
                         // Where the first finds nothing, those behind him need not look.
                         while let Some(first) = self.shard(at).first_waiter(db, &key, &hope) {
                             if !self.try_again(first) {
@@ -406,6 +417,17 @@ impl Ctx<'_> {
                 }
             }
         }
+    }
+
+    /// Whether those who read for a group have something to hear: entries, or that there is no such group. To try in vain
+    /// would bring back consumers that have just been deleted.
+    fn has_news(&mut self, at: KeyRef<'_>, group: &[u8]) -> bool {
+        let horizon = self.horizon();
+        let stream = self.shard(at).peek(at, horizon).and_then(Stream::of);
+        stream.is_none_or(|stream| {
+            let last = stream.entries().last_entry_id();
+            stream.group(group).is_none_or(|group| last.is_some_and(|last| last > group.last_id()))
+        })
     }
 
     /// Tries the command of one who waits; returns whether he waits no more.

@@ -842,3 +842,29 @@ fn readers_give_up_in_time() {
         "#,
     );
 }
+
+#[test]
+fn a_deleted_consumer_that_waits_comes_back_with_the_next_entry() {
+    check_together(
+        Peers::Both,
+        r#"
+        a> XGROUP CREATE s g $ MKSTREAM
+        OK
+        b> XREADGROUP GROUP g waits BLOCK 0 STREAMS s >
+        (waits)
+        a> XGROUP DELCONSUMER s g waits
+        (integer) 0
+        a> XINFO CONSUMERS s g
+        (empty array)
+        a> XADD s 1-1 f v
+        "1-1"
+        b<
+        1) 1) "s"
+           2) 1) 1) "1-1"
+                 2) 1) "f"
+                    2) "v"
+        a> XGROUP DELCONSUMER s g waits
+        (integer) 1
+        "#,
+    );
+}
