@@ -106,6 +106,46 @@ fn fails_and_recovers(call: u64, asked: bool) {
     }
 }
 
+/// Who waits for the disk when the log fails goes on waiting, and hears when a rewrite has made it good.
+#[test]
+fn a_wait_for_the_disk_outlasts_a_failure() {
+    let disk = SimDisk::new();
+    let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).start().unwrap();
+    let (mut client, mut waits) = (server.client(), server.client());
+    ok(&mut client, "SET kept 1");
+    ok(&mut client, "CONFIG SET appendfsync everysec");
+    disk.set_plan(Plan { crash_at: Some(0), ..WORKS });
+    ok(&mut waits, "SET unnoticed 1");
+    until(&mut client, "aof_last_write_status", "err");
+    let waiter = std::thread::spawn(move || waits.call(["WAITAOF", "1", "0", "0"]));
+    while !client.call(["INFO", "clients"]).as_str().unwrap_or_default().contains("blocked_clients:1\r\n") {
+        std::thread::yield_now();
+    }
+    disk.set_plan(WORKS);
+    client.call(["BGREWRITEAOF"]);
+    let answer = waiter.join().unwrap();
+    let counts: Option<Vec<_>> = answer.as_slice().map(|counts| counts.iter().map(Value::as_int).collect());
+    assert_eq!(counts, Some(vec![Some(1), Some(0)]), "{answer:?}");
+}
+
+#[test]
+fn a_wait_for_the_disk_ends_with_the_log() {
+    let disk = SimDisk::new();
+    let server = with(&disk, &[("appendfsync", "everysec"), ("save", "")]).port(0).start().unwrap();
+    let mut client = server.client();
+    disk.set_plan(Plan { crash_at: Some(0), ..WORKS });
+    let mut waits = crate::support::Connection::tcp(server.address().unwrap());
+    waits.call(["SET", "unnoticed", "1"]);
+    until(&mut client, "aof_last_write_status", "err");
+    waits.send(["WAITAOF", "1", "0", "0"]);
+    while !client.call(["INFO", "clients"]).as_str().unwrap_or_default().contains("blocked_clients:1\r\n") {
+        std::thread::yield_now();
+    }
+    ok(&mut client, "CONFIG SET appendonly no");
+    let answer = waits.read();
+    assert_eq!(error(&answer), "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+}
+
 #[test]
 fn a_full_disk_is_left_as_soon_as_there_is_room() {
     for policy in ["always", "everysec"] {
@@ -565,21 +605,4 @@ fn a_client_hears_that_its_server_has_ended() {
     for command in [&["SET", "key", "other"][..], &["GET", "key"]] {
         assert_eq!(client.call(command).as_error(), Some("ERR the server has ended"));
     }
-}
-
-/// Who waits for a sync that will not come is told so, and does not wait for ever.
-#[test]
-fn waitaof_ends_when_the_log_fails() {
-    let disk = SimDisk::new();
-    let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).port(0).start().unwrap();
-    let mut client = server.client();
-    ok(&mut client, "SET kept 1");
-    assert_eq!(client.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(1), Value::Int(0)][..]));
-    ok(&mut client, "CONFIG SET appendfsync everysec");
-    ok(&mut client, "SET kept 2");
-    assert_eq!(client.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(1), Value::Int(0)][..]));
-    disk.set_plan(Plan { crash_at: Some(0), ..WORKS });
-    let mut socket = crate::support::Connection::tcp(server.address().unwrap());
-    socket.call(["SET", "lost", "1"]);
-    assert_eq!(socket.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(0), Value::Int(0)][..]));
 }

@@ -113,14 +113,16 @@ impl Client {
     fn finish_wait(&mut self, reply: &mut Reply) {
         let record = self.session.record.clone();
         let (engine, session) = (&self.engine, &mut self.session);
+        let Some(position) = session.pending.as_ref().and_then(Pending::log_position) else {
+            return park_until(&record, || engine.poll_wait(session, reply));
+        };
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         park_until(&record, || {
-            if let Some(position) = session.pending.as_ref().and_then(Pending::log_position) {
-                // Whether it is ready, or the log has failed, is asked again below.
-                let waker = std::task::Waker::from(Arc::new(Unpark(std::thread::current())));
-                let _ = engine.log.poll_durable(position, &waker);
-            }
+            // Whether it is ready already is asked again behind this.
+            let _ = engine.log.poll_reached(position, &waker);
             engine.poll_wait(session, reply)
         });
+        engine.log.forget(&waker);
     }
 }
 

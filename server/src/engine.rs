@@ -268,6 +268,7 @@ impl Engine {
     /// Ends a session: its watches, its subscriptions and its place in the registry.
     pub(crate) fn close_session(&self, session: &mut Session) {
         self.end_wait(session, false);
+        self.pause.forget(&session.record);
         self.tracking.disable(&session.record);
         self.unwatch(session);
         self.stop_listening(session);
@@ -477,12 +478,23 @@ impl Engine {
 
     /// Whether CLIENT PAUSE keeps a command from running now.
     fn is_paused(&self, session: &Session, command: Option<&'static Command>, args: Args<'_>) -> bool {
-        let Some(command) = command else { return self.pause.stops_all() };
+        // What is refused is refused at once.
+        let Some(command) = command else { return false };
+        let command = match args.get(1).filter(|_| !command.subcommands.is_empty()) {
+            Some(name) => match command::find_subcommand(command, name) {
+                Some(subcommand) => subcommand,
+                None => return false,
+            },
+            None => command,
+        };
+        let lacks_login = !session.authenticated && !session.settings.requirepass.is_empty();
+        if !command.takes(args.len()) || lacks_login && !command.flags.has(Flags::NO_AUTH) {
+            return false;
+        }
         if self.pause.stops_all() {
             return true;
         }
         let changes = |command: &Command| command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE);
-        let command = args.get(1).and_then(|name| command::find_subcommand(command, name)).unwrap_or(command);
         match &session.transaction {
             Some(transaction) if command.locks == Locks::Queue => {
                 transaction.queue.iter().any(|(queued, _)| changes(queued))

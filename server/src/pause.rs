@@ -76,6 +76,13 @@ impl Pause {
         is_on
     }
 
+    /// Does not wake a client, which is gone.
+    pub(crate) fn forget(&self, client: &ClientRecord) {
+        if client.is_paused.swap(false, Ordering::Relaxed) {
+            self.inner.lock().waiting.retain(|waiting| waiting.id != client.id);
+        }
+    }
+
     /// How many clients wait for the end.
     pub(crate) fn waiting(&self) -> usize {
         self.inner.lock().waiting.len()

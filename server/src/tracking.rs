@@ -130,7 +130,7 @@ impl Tracking {
         };
         if options.mode == Mode::Broadcast {
             let mut wanted = options.prefixes.clone();
-            if wanted.is_empty() && prefixes.is_empty() {
+            if wanted.is_empty() {
                 wanted.insert(Box::default());
             }
             for prefix in wanted {
@@ -306,7 +306,9 @@ impl Ctx<'_> {
             all |= shard.take_cleared();
             keys.extend(shard.take_touched());
         }
-        let by = (self.session.record.id != 0).then_some(self.session.record.id);
+        // What those who waited have changed is nobody's own change: NOLOOP must not hide it from whoever fed them.
+        let own = self.session.record.id;
+        let by = (own != 0 && self.served.is_empty()).then_some(own);
         let settings = self.settings().clone();
         if !keys.is_empty() {
             self.engine.tracking.invalidate(self.engine, &keys, by, &settings);

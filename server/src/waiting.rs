@@ -76,6 +76,8 @@ enum End {
     },
     TimedOut,
     Unblocked,
+    /// The log that was waited for has been switched off.
+    WithoutLog,
     /// The server has ended.
     Ended,
 }
@@ -264,11 +266,12 @@ impl Engine {
     pub(crate) fn poll_wait(&self, session: &mut Session, out: &mut Reply) -> bool {
         let Some(pending) = &session.pending else { return true };
         let waiting = &pending.waiting;
-        // A log that has failed, or is gone, will not get there: the client hears that at once.
-        if let Some(position) = waiting.log_position()
-            && (self.log.durable() >= position || self.log.has_failed() || !self.log.is_open())
-        {
-            waiting.finish(End::TimedOut);
+        if let Some(position) = waiting.log_position() {
+            if !self.log.is_open() {
+                waiting.finish(End::WithoutLog);
+            } else if self.log.durable() >= position {
+                waiting.finish(End::TimedOut);
+            }
         }
         let end = match &mut *waiting.state.lock() {
             State::Done(end) => std::mem::replace(end, End::TimedOut),
@@ -288,16 +291,19 @@ impl Engine {
                 session.has_logged = true;
             }
             End::TimedOut => answer.write(self, out),
-            End::Unblocked => {
-                self.stats.count_error(CommandError::UNBLOCKED.as_bytes());
-                out.error(CommandError::UNBLOCKED.as_bytes());
-            }
-            End::Ended => out.error(CommandError::ENDED.as_bytes()),
+            End::Unblocked => self.refuse(&CommandError::UNBLOCKED, out),
+            End::WithoutLog => self.refuse(&CommandError::WAITAOF_WITHOUT_LOG, out),
+            End::Ended => self.refuse(&CommandError::ENDED, out),
         }
         if is_muted {
             out.rollback(start);
         }
         true
+    }
+
+    fn refuse(&self, error: &CommandError, out: &mut Reply) {
+        self.stats.count_error(error.as_bytes());
+        out.error(error.as_bytes());
     }
 
     /// Forgets the session's wait, whatever became of it.
@@ -404,15 +410,19 @@ impl Ctx<'_> {
     }
 
     /// Whether there is something under a key that those who hope for this want to know of; a group's readers want to
-    /// know of its end as well.
+    /// know of its end as well. To try in vain would bring back consumers that have just been deleted.
     fn fulfils(&mut self, at: KeyRef<'_>, hope: &Hope) -> bool {
         let horizon = self.horizon();
         let value = self.shard(at).peek(at, horizon).map(|entry| entry.value());
-        match hope {
-            Hope::List => matches!(value, Some(ValueRef::List(_))),
-            Hope::SortedSet => matches!(value, Some(ValueRef::SortedSet(_))),
-            Hope::Entries => matches!(value, Some(ValueRef::Stream(_))),
-            Hope::Group(_) => true,
+        match (hope, value) {
+            (Hope::List, value) => matches!(value, Some(ValueRef::List(_))),
+            (Hope::SortedSet, value) => matches!(value, Some(ValueRef::SortedSet(_))),
+            (Hope::Entries, value) => matches!(value, Some(ValueRef::Stream(_))),
+            (Hope::Group(name), Some(ValueRef::Stream(stream))) => {
+                let last = stream.entries().last_entry_id();
+                stream.group(name).is_none_or(|group| last.is_some_and(|last| last > group.last_id()))
+            }
+            (Hope::Group(_), _) => true,
         }
     }
 

@@ -32,17 +32,23 @@ impl Hasher {
     }
 }
 
-/// What all shards share about expiry: the next deadline, the bell that rings when an earlier one is set, and whether
-/// anybody wants to hear of keys that expire.
+/// What all shards share: the next deadline, the bell that rings when an earlier one is set, whether anybody wants to hear
+/// of keys that expire, and how many changes somebody has waited for.
 pub struct Alarm {
     next: AtomicU64,
     tells_expired: AtomicBool,
+    /// Numbers the changes that somebody has waited for, so that they are served in order whatever shards they are in.
+    changes: AtomicU64,
     bell: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Alarm {
     pub(crate) fn tells_expired(&self) -> bool {
         self.tells_expired.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn number_change(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::Relaxed)
     }
 
     #[inline]
@@ -124,10 +130,10 @@ impl Keyspace {
         let alarm = Arc::new(Alarm {
             next: AtomicU64::new(Millis::MAX),
             tells_expired: AtomicBool::new(false),
+            changes: AtomicU64::new(0),
             bell: OnceLock::new(),
         });
-        let changes = Arc::default();
-        let shard = || Shard::new(options.databases, hasher, alarm.clone(), Arc::clone(&changes));
+        let shard = || Shard::new(options.databases, hasher, alarm.clone());
         let slots = (0..shards).map(|_| Slot(Mutex::new(shard()))).collect::<Box<[_]>>();
         Keyspace {
             slots,
@@ -443,6 +449,7 @@ impl<'a> Locked<'a> {
 mod tests {
     use super::*;
     use crate::shard::{Expiry, NewString, Watcher};
+    use crate::waiting::{Hope, Waiter};
     use std::sync::atomic::AtomicUsize;
 
     fn keyspace(shards: usize) -> Keyspace {
@@ -525,6 +532,31 @@ mod tests {
         assert!(b.is_dirty() && !c.is_dirty());
         set(&keyspace, "c", Expiry::Never);
         assert!(c.is_dirty());
+    }
+
+    struct Somebody;
+
+    impl Waiter for Somebody {
+        fn is_waiting(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn changes_are_ready_in_their_order_whatever_shards_they_are_in() {
+        let keyspace = keyspace(16);
+        let mut locked = keyspace.lock(&ShardSet::All);
+        let names: Vec<String> = (0..50).rev().map(|number| format!("key{number}")).collect();
+        for name in &names {
+            let at = locked.key(0, name.as_bytes());
+            locked.shard(at.hash).wait(at, &Hope::List, Arc::new(Somebody), false);
+        }
+        for name in &names {
+            let at = locked.key(0, name.as_bytes());
+            locked.shard(at.hash).set_string(at, NewString::Bytes(b"x"), Expiry::Never, 0);
+        }
+        let ready: Vec<_> = std::iter::from_fn(|| locked.take_ready()).collect();
+        assert!(ready.iter().map(|(_, key)| &**key).eq(names.iter().map(String::as_bytes)), "{ready:?}");
     }
 
     #[test]

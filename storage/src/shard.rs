@@ -14,7 +14,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A key with the database it is in and its hash, computed once.
 #[derive(Clone, Copy)]
@@ -208,8 +208,6 @@ pub struct Shard {
     far_waiters: usize,
     /// Keys that have changed and that somebody waits for.
     ready: VecDeque<Ready>,
-    /// Counts such changes in all shards of the keyspace, so that they can be told apart by time.
-    changes: Arc<AtomicU64>,
     /// Whether `touched` is kept.
     tracks: bool,
     /// Keys that have changed since somebody last asked.
@@ -235,7 +233,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(databases: usize, hasher: Hasher, alarm: Arc<Alarm>, changes: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(databases: usize, hasher: Hasher, alarm: Arc<Alarm>) -> Self {
         let dbs = (0..databases).map(|_| Db::default()).collect();
         Shard {
             dbs,
@@ -244,7 +242,6 @@ impl Shard {
             awaited: 0,
             far_waiters: 0,
             ready: VecDeque::new(),
-            changes,
             tracks: false,
             touched: Vec::new(),
             is_cleared: false,
@@ -774,7 +771,7 @@ impl Shard {
 
     fn note_ready(&mut self, db: usize, key: Box<[u8]>) {
         self.has_news = true;
-        let number = self.changes.fetch_add(1, Ordering::Relaxed);
+        let number = self.alarm.number_change();
         self.ready.push_back(Ready { number, db, key });
     }
 

@@ -577,6 +577,8 @@ fn a_pause_stops_those_who_write() {
         QUEUED
         a> EXEC
         1) (nil)
+        b> SET k
+        (error) ERR wrong number of arguments for 'set' command
         b> SET k 1
         (waits)
         c> EXEC
@@ -613,6 +615,10 @@ fn a_pause_stops_those_who_write() {
         PONG
         a> CLIENT PAUSE 1000
         OK
+        b> GET
+        (error) ERR wrong number of arguments for 'get' command
+        b> CLIENT ID x
+        (error) ERR wrong number of arguments for 'client|id' command
         b> PING
         (later)
         @advance 1000
@@ -869,6 +875,32 @@ fn readers_give_up_in_time() {
         @advance 100
         b<
         (nil)
+        "#,
+    );
+}
+
+#[test]
+fn a_deleted_consumer_that_waits_comes_back_with_the_next_entry() {
+    check_together(
+        Peers::Both,
+        r#"
+        a> XGROUP CREATE s g $ MKSTREAM
+        OK
+        b> XREADGROUP GROUP g waits BLOCK 0 STREAMS s >
+        (waits)
+        a> XGROUP DELCONSUMER s g waits
+        (integer) 0
+        a> XINFO CONSUMERS s g
+        (empty array)
+        a> XADD s 1-1 f v
+        "1-1"
+        b<
+        1) 1) "s"
+           2) 1) 1) "1-1"
+                 2) 1) "f"
+                    2) "v"
+        a> XGROUP DELCONSUMER s g waits
+        (integer) 1
         "#,
     );
 }

@@ -317,3 +317,51 @@ fn expiry_is_told_and_the_table_is_bounded() {
     let info = String::from_utf8_lossy(info.as_bytes().unwrap()).into_owned();
     assert!(info.contains("tracking_total_keys:3\r\ntracking_total_items:3\r\n"), "{info}");
 }
+
+#[test]
+fn no_prefix_is_one_prefix_more() {
+    check_together_in(
+        Protocol::Resp3,
+        Peers::Both,
+        r#"
+        a> CLIENT TRACKING ON BCAST PREFIX a PREFIX b
+        OK
+        a> CLIENT TRACKING ON BCAST
+        OK
+        a> CLIENT TRACKINGINFO
+        1# "flags" => 1~ "on"
+           2~ "bcast"
+        2# "redirect" => (integer) 0
+        3# "prefixes" => 1) ""
+           2) "a"
+           3) "b"
+        b> SET other x
+        OK
+        a<
+        1> "invalidate"
+        2> 1) "other"
+        "#,
+    );
+}
+
+#[test]
+fn whoever_feeds_somebody_hears_of_what_that_one_takes() {
+    check_together_in(
+        Protocol::Resp3,
+        Peers::Modern,
+        r#"
+        b> CLIENT TRACKING ON BCAST NOLOOP
+        OK
+        a> BLPOP queue 0
+        (waits)
+        b> RPUSH queue x
+        (integer) 1
+        b<
+        1> "invalidate"
+        2> 1) "queue"
+        a<
+        1) "queue"
+        2) "x"
+        "#,
+    );
+}

@@ -243,10 +243,14 @@ impl Connection {
         let mut reply = Reply::new(self.session.protocol);
         let is_over = match &self.session.pending {
             Some(pending) => {
-                if let Some(position) = pending.log_position() {
-                    self.worker.hold(position, cx.waker());
+                // Whether it is ready already is asked again below.
+                let position = pending.log_position();
+                let _ = position.map(|position| self.engine.log.poll_reached(position, cx.waker()));
+                let is_over = self.engine.poll_wait(&mut self.session, &mut reply);
+                if is_over && position.is_some() {
+                    self.engine.log.forget(cx.waker());
                 }
-                self.engine.poll_wait(&mut self.session, &mut reply)
+                is_over
             }
             None => !self.engine.pause.wait(&self.session.record),
         };
@@ -574,6 +578,11 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let engine = self.engine.clone();
+        if self.session.pending.as_ref().is_some_and(|pending| pending.log_position().is_some())
+            && let Some(waker) = self.session.record.waker.take()
+        {
+            engine.log.forget(&waker);
+        }
         engine.close_session(&mut self.session);
     }
 }

@@ -384,14 +384,37 @@ impl Log {
         if !self.is_open() && !inner.closes {
             return Poll::Ready(Err(LogError("the log is closed".into())));
         }
+        self.register(&mut inner, position, waker);
+        Poll::Pending
+    }
+
+    /// As [`Log::poll_durable`], but a failure is no end: a rewrite may make it good, and then `waker` is woken. Whoever gives
+    /// up says so with [`Log::forget`].
+    pub fn poll_reached(&self, position: u64, waker: &Waker) -> Poll<()> {
+        if self.durable() >= position {
+            return Poll::Ready(());
+        }
+        let mut inner = self.shared.inner.lock();
+        if self.durable() >= position {
+            return Poll::Ready(());
+        }
+        self.register(&mut inner, position, waker);
+        Poll::Pending
+    }
+
+    /// Has a waker woken no more.
+    pub fn forget(&self, waker: &Waker) {
+        self.shared.inner.lock().waiting.retain(|(_, known)| !known.will_wake(waker));
+    }
+
+    fn register(&self, inner: &mut Inner, position: u64, waker: &Waker) {
         match inner.waiting.iter_mut().find(|(_, known)| known.will_wake(waker)) {
             Some((known, _)) => *known = position.min(*known),
             None => inner.waiting.push((position, waker.clone())),
         }
         if self.shared.policy() == SyncPolicy::No {
-            self.shared.wake_writer(&mut inner);
+            self.shared.wake_writer(inner);
         }
-        Poll::Pending
     }
 
     /// Waits until the disk keeps everything up to `position`.
