@@ -24,6 +24,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The channel on which clients that redirect hear of changes.
 const CHANNEL: &str = "__redis__:invalidate";
 
+/// Readers of one key among whom those who have gone are looked for.
+const MANY: usize = 16;
+
 /// Which reads of a client are remembered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Mode {
@@ -66,6 +69,7 @@ pub(crate) struct Tracking {
 
 #[derive(Default)]
 struct Table {
+    /// Ids of those who may have a key, ascending.
     readers: HashMap<Box<[u8]>, SmallVec<[u64; 2]>, RandomState>,
     /// Clients and keys, each pair counted.
     items: usize,
@@ -170,13 +174,25 @@ impl Tracking {
     /// and their readers told.
     fn remember(&self, engine: &Engine, record: &ClientRecord, key: &[u8], settings: &Settings) {
         let mut table = self.table.lock();
-        let Table { readers, items, .. } = &mut *table;
+        let Table { readers, items, clients, .. } = &mut *table;
         match readers.get_mut(key) {
-            Some(readers) if readers.contains(&record.id) => return,
-            Some(readers) => readers.push(record.id),
-            None => drop(readers.insert(key.into(), smallvec![record.id])),
+            Some(readers) => {
+                // In order of their ids, which mostly grow.
+                let Err(at) = readers.binary_search(&record.id) else { return };
+                readers.insert(at, record.id);
+                *items += 1;
+                if readers.len() >= MANY && readers.len().is_power_of_two() {
+                    // A key that never changes must not keep the ids of all who have ever come and gone.
+                    let before = readers.len();
+                    readers.retain(|id| clients.contains_key(id));
+                    *items -= before - readers.len();
+                }
+            }
+            None => {
+                readers.insert(key.into(), smallvec![record.id]);
+                *items += 1;
+            }
         }
-        *items += 1;
         let most = settings.tracking_table_max_keys;
         while most != 0 && table.readers.len() as u64 > most {
             // Any other key: where a hash table begins is as good as chance.

@@ -370,7 +370,7 @@ impl Ctx<'_> {
     }
 
     /// Whether a handler may look at a key: always, but for the tries on behalf of somebody who waits, whose other keys
-    /// need not be locked. There is nothing under those.
+    /// need not be locked. There is nothing to take under those: whatever fed them would have served him.
     pub(crate) fn can_see(&self, key: &[u8]) -> bool {
         self.attempt.is_none() || self.holds(key)
     }

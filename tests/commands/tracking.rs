@@ -307,6 +307,22 @@ fn expiry_is_told_and_the_table_is_bounded() {
     reader.call(["GET", "soon"]);
     server.advance(std::time::Duration::from_millis(50));
     assert_eq!(show(reader.read()), "1> \"invalidate\"\n2> 1) \"soon\"");
+    // Who has gone is forgotten, even by a key that never changes.
+    for _ in 0..100 {
+        let mut passing = connect().hello3();
+        assert!(passing.call(["CLIENT", "TRACKING", "ON"]).is_ok());
+        passing.call(["GET", "fixed"]);
+        passing.call(["CLIENT", "TRACKING", "OFF"]);
+    }
+    let items = |writer: &mut crate::support::Connection| {
+        let info = writer.call(["INFO", "stats"]);
+        let info = String::from_utf8_lossy(info.as_bytes().unwrap()).into_owned();
+        let line = info.lines().find_map(|line| line.strip_prefix("tracking_total_items:").map(str::to_owned));
+        line.and_then(|items| items.parse::<usize>().ok()).unwrap()
+    };
+    assert!(items(&mut writer) <= 17, "{}", items(&mut writer));
+    writer.call(["SET", "fixed", "1"]);
+    assert_eq!(items(&mut writer), 0);
     writer.call(["CONFIG", "SET", "tracking-table-max-keys", "3"]);
     for key in 0..10 {
         reader.send(["GET", &key.to_string()]);
