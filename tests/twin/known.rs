@@ -232,9 +232,10 @@ const KNOWN: &[Known] = &[
     },
     Known {
         server: Kind::Redis,
-        reason: "Since 7.2 a group's reader whose stream another database replaces is told what is there now.",
+        reason: "Since 7.2 a group's reader whose group goes is told what he would be told if he asked again.",
         is: |args, pair| {
-            command(args, "xreadgroup") && pair.ours.starts_with(b"-NOGROUP") && pair.theirs.starts_with(b"-UNBLOCKED")
+            let has_ended = pair.theirs.starts_with(b"-UNBLOCKED") || pair.theirs.starts_with(b"-NOGROUP");
+            command(args, "xreadgroup") && pair.ours.starts_with(b"-NOGROUP") && has_ended
         },
         parts: false,
     },

@@ -30,7 +30,7 @@ const ENTRIES: &[Entry] = &[
     Entry(6, Exact, "BLMPOP 0 (1 'l'|2 'm' 'l'|3 'n' 'l' 'm') (LEFT|RIGHT) [COUNT 2]"),
     Entry(10, Exact, "(BZPOPMIN|BZPOPMAX) ('z'|'y').. 0"),
     Entry(5, Exact, "BZMPOP 0 (1 'z'|2 'y' 'z') (MIN|MAX) [COUNT 2]"),
-    Entry(10, Exact, "XREAD [COUNT 2] BLOCK 0 STREAMS ('s' '$'|'s' entry|'s' 't' '$' '$')"),
+    Entry(10, Exact, "!XREAD [COUNT 2] BLOCK 0 STREAMS ('s' '$'|'s' entry|'s' 't' '$' '$')"),
     Entry(
         12,
         Exact,
