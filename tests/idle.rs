@@ -81,11 +81,13 @@ fn wait(server: &Running, control: &mut Connection, key: impl Fn(usize) -> Strin
     let mut clients = Vec::with_capacity(count);
     for number in 0..count {
         let mut client = Connection::tcp(server.address);
+        let id = client.call(["CLIENT", "ID"]).as_int().expect("an id").to_string();
         client.send(["BLPOP", &key(number), "0"]);
         clients.push(client);
         // So that they stand in the order in which they are numbered.
-        while blocked(control) <= number {}
+        while !control.shows_blocked(&id) {}
     }
+    assert_eq!(blocked(control), count);
     clients
 }
 
@@ -99,9 +101,20 @@ fn blocked(control: &mut Connection) -> usize {
 
 /// How many files this process may open, after asking for as many as there may be.
 fn open_files() -> usize {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
-    line.split_whitespace().nth(3).and_then(|soft| soft.parse().ok()).unwrap_or(1024)
+    let limits = || -> Option<(usize, usize)> {
+        let text = fs::read_to_string("/proc/self/limits").ok()?;
+        let mut numbers = text.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace();
+        let soft = numbers.next()?.parse().ok()?;
+        Some((soft, numbers.next()?.parse().unwrap_or(soft)))
+    };
+    if let Some((soft, hard)) = limits()
+        && soft < CLIENTS + OTHERS
+    {
+        let wanted = format!("--nofile={}:", hard.min(CLIENTS + OTHERS));
+        // Where there is no such program, fewer clients have to do.
+        let _ = Command::new("prlimit").args(["--pid", &std::process::id().to_string(), &wanted]).status();
+    }
+    limits().map_or(1024, |(soft, _)| soft)
 }
 
 /// The binary, alone with its clients.

@@ -94,7 +94,7 @@ impl Round {
             }
         }
         for waiter in &self.waiters {
-            assert!(is_blocked(&mut self.control, &waiter.id), "{}: somebody waits no more", self.name);
+            assert!(self.control.shows_blocked(&waiter.id), "{}: somebody waits no more", self.name);
         }
         for mut connection in self.killed {
             assert_eq!(connection.read_to_end(), b"", "{}: one who was killed was sent something", self.name);
@@ -150,7 +150,7 @@ impl Round {
             }
             None => {
                 // Each question is a round trip, so this yields to the server.
-                while !is_blocked(&mut self.control, &waiter.id) {}
+                while !self.control.shows_blocked(&waiter.id) {}
                 self.waiters.push(waiter);
             }
         }
@@ -287,11 +287,4 @@ impl Round {
 
 fn texts(value: &Value) -> Vec<String> {
     leaves(value).into_iter().map(|leaf| leaf.as_str().map_or_else(|| format!("{leaf:?}"), str::to_owned)).collect()
-}
-
-/// Whether the server shows a client as one that waits.
-fn is_blocked(control: &mut Connection, id: &str) -> bool {
-    let line = control.call(["CLIENT", "LIST", "ID", id]);
-    let line = line.as_str().expect("a line");
-    line.split(' ').any(|field| field.strip_prefix("flags=").is_some_and(|flags| flags.contains('b')))
 }

@@ -121,6 +121,13 @@ impl Connection {
         }
     }
 
+    /// Whether the server shows another client as one that waits.
+    pub fn shows_blocked(&mut self, id: &str) -> bool {
+        let line = self.call(["CLIENT", "LIST", "ID", id]);
+        let line = String::from_utf8_lossy(line.as_bytes().expect("a line")).into_owned();
+        line.split(' ').any(|field| field.strip_prefix("flags=").is_some_and(|flags| flags.contains('b')))
+    }
+
     /// Whether something has arrived that was not read yet.
     pub fn has_arrived(&mut self) -> bool {
         let mut chunk = [0; 1024];

@@ -9,7 +9,6 @@ use super::generator::{Args, Entry, Generator};
 use super::known::{self, Verdict};
 use super::{COMMANDS, MOST_SHOWN, SEEDS, variable};
 use crate::support::Connection;
-use crate::support::frame;
 use crate::support::oracle::{Kind, Oracle};
 use crate::support::transcript::quote;
 use resplite_resp::reply::Protocol;
@@ -69,7 +68,7 @@ const ENTRIES: &[Entry] = &[
     Entry(6, Exact, "SUBSCRIBE ('news'|'talk')"),
     Entry(3, Exact, "PSUBSCRIBE ('n*'|'*'|'__key*__:*')"),
     Entry(2, Exact, "SSUBSCRIBE ('news'|'talk')"),
-    Entry(4, Exact, "!(UNSUBSCRIBE ['news']|PUNSUBSCRIBE|SUNSUBSCRIBE)"),
+    Entry(4, Exact, "!(UNSUBSCRIBE ('news'|'talk')|PUNSUBSCRIBE ('n*'|'*')|SUNSUBSCRIBE ('news'|'talk'))"),
     Entry(7, Exact, "PUBLISH ('news'|'talk') value"),
     Entry(3, Exact, "SPUBLISH ('news'|'talk') value"),
     Entry(2, Exact, "PUBSUB (NUMPAT|NUMSUB 'news' 'talk'|SHARDNUMSUB 'news')"),
@@ -367,7 +366,7 @@ impl Stage<'_> {
             return Vec::new();
         }
         while !actor.connection.has_arrived() {
-            if is_blocked(&mut self.control, &actor.id) {
+            if self.control.shows_blocked(&actor.id) {
                 actor.is_blocked = true;
                 return Vec::new();
             }
@@ -380,7 +379,7 @@ impl Stage<'_> {
         let actor = &mut self.actors[who];
         let mut all = Vec::new();
         if actor.is_blocked {
-            if is_blocked(&mut self.control, &actor.id) {
+            if self.control.shows_blocked(&actor.id) {
                 return all;
             }
             actor.is_blocked = false;
@@ -415,12 +414,4 @@ fn read_reply(connection: &mut Connection) -> (Vec<u8>, Vec<u8>) {
         }
         before.extend(frame);
     }
-}
-
-/// Whether the server shows a client as one that waits.
-fn is_blocked(control: &mut Connection, id: &str) -> bool {
-    control.send(["CLIENT", "LIST", "ID", id]);
-    let line = control.read_raw();
-    let line = String::from_utf8_lossy(frame::text(&line)).into_owned();
-    line.split(' ').any(|field| field.strip_prefix("flags=").is_some_and(|flags| flags.contains('b')))
 }
