@@ -39,7 +39,7 @@ fn ten_thousand_wait_for_one_key() {
         assert!(woken < 50, "one push and a question have made the server wake {woken} times");
     }
     assert!(
-        clients.iter_mut().skip(PUSHES).all(|client| !client.has_arrived()),
+        clients.iter_mut().skip(PUSHES).all(|client| client.arrived().is_empty()),
         "only those who were served hear of it"
     );
     // They go, and with them all that was kept for them.
@@ -68,7 +68,7 @@ fn ten_thousand_wait_for_keys_of_their_own() {
     }
     let others = clients.iter_mut().enumerate().filter(|(number, _)| number % (count / PUSHES) != 0);
     assert_eq!(
-        others.filter_map(|(_, client)| client.has_arrived().then_some(())).count(),
+        others.filter_map(|(_, client)| (!client.arrived().is_empty()).then_some(())).count(),
         0,
         "nobody else hears of it"
     );

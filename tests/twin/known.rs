@@ -233,6 +233,15 @@ const KNOWN: &[Known] = &[
     },
     Known {
         server: Kind::Redis,
+        reason: "Since 7.2 a consumer that waits is made before it waits, and its event is told then.",
+        is: |_, pair| {
+            let is_event = |leaf: &&[u8]| frame::text(leaf) == b"xgroup-createconsumer";
+            sorted_leaves(pair.ours).iter().any(is_event) || sorted_leaves(pair.theirs).iter().any(is_event)
+        },
+        parts: true,
+    },
+    Known {
+        server: Kind::Redis,
         reason: "Since 7.2 a group's reader whose group goes is told what he would be told if he asked again.",
         is: |args, pair| {
             let theirs = answer(pair.theirs);

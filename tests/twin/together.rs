@@ -8,9 +8,9 @@ use super::compare::{Pair, Rule::Exact};
 use super::generator::{Args, Entry, Generator};
 use super::known::{self, Verdict};
 use super::{COMMANDS, MOST_SHOWN, SEEDS, variable};
-use crate::support::Connection;
 use crate::support::oracle::{Kind, Oracle};
 use crate::support::transcript::quote;
+use crate::support::{Connection, frame};
 use resplite_resp::reply::Protocol;
 use std::fmt::Write as _;
 
@@ -67,13 +67,13 @@ const ENTRIES: &[Entry] = &[
     Entry(8, Exact, "WATCH ('l'|'z'|'s'|'k').."),
     Entry(2, Exact, "!UNWATCH"),
     Entry(6, Exact, "SUBSCRIBE ('news'|'talk')"),
-    Entry(3, Exact, "PSUBSCRIBE ('n*'|'*'|'__key*__:*')"),
+    Entry(3, Exact, "PSUBSCRIBE ('n*'|'__key*__:*')"),
     Entry(2, Exact, "SSUBSCRIBE ('news'|'talk')"),
-    Entry(4, Exact, "!(UNSUBSCRIBE ('news'|'talk')|PUNSUBSCRIBE ('n*'|'*')|SUNSUBSCRIBE ('news'|'talk'))"),
+    Entry(4, Exact, "!(UNSUBSCRIBE ('news'|'talk')|PUNSUBSCRIBE ('n*'|'__key*__:*')|SUNSUBSCRIBE ('news'|'talk'))"),
     Entry(7, Exact, "PUBLISH ('news'|'talk') value"),
     Entry(3, Exact, "SPUBLISH ('news'|'talk') value"),
     Entry(2, Exact, "PUBSUB (NUMPAT|NUMSUB 'news' 'talk'|SHARDNUMSUB 'news')"),
-    Entry(4, Exact, "!CONFIG SET 'notify-keyspace-events' ('KEA'|'Kl'|'Ez'|'Kt'|'Em'|'')"),
+    Entry(4, Exact, "!CONFIG SET 'notify-keyspace-events' ('KEA'|'Kl'|'Ez'|'Kt'|'')"),
     Entry(2, Exact, "!RESET"),
     Entry(4, Exact, "(LRANGE ('l'|'m') 0 -1|ZRANGE ('z'|'y') 0 -1|XLEN ('s'|'t')|GET 'k')"),
     Entry(2, Exact, "(TYPE|EXISTS) ('l'|'z'|'s')"),
@@ -366,7 +366,9 @@ impl Stage<'_> {
             // Whatever it says comes before the echo.
             return Vec::new();
         }
-        while !actor.connection.has_arrived() {
+        // Messages are no answer.
+        let is_answer = |frame: &&[u8]| !frame.starts_with(b">");
+        while !frame::all(actor.connection.arrived()).iter().any(is_answer) {
             if self.control.shows_blocked(&actor.id) {
                 actor.is_blocked = true;
                 return Vec::new();
