@@ -72,10 +72,11 @@ fn fails_and_recovers(call: u64, asked: bool) {
     let (mut client, mut queues) = (server.client(), server.client());
     ok(&mut client, "SET kept 1");
     ok(&mut client, "CONFIG SET appendfsync everysec");
-    disk.set_plan(Plan { crash_at: Some(call), ..WORKS });
-    ok(&mut client, "SET unnoticed 1");
+    // Queued while all is well: as soon as the writer has found out, nothing is queued any more.
     ok(&mut queues, "MULTI");
     assert_eq!(queues.call(["SET", "queued", "1"]).as_str(), Some("QUEUED"));
+    disk.set_plan(Plan { crash_at: Some(call), ..WORKS });
+    ok(&mut client, "SET unnoticed 1");
     until(&mut client, "aof_last_write_status", "err");
     refuses_writes(&server, LOG_FAILED);
     let aborted = queues.call(["EXEC"]);
@@ -564,4 +565,21 @@ fn a_client_hears_that_its_server_has_ended() {
     for command in [&["SET", "key", "other"][..], &["GET", "key"]] {
         assert_eq!(client.call(command).as_error(), Some("ERR the server has ended"));
     }
+}
+
+/// Who waits for a sync that will not come is told so, and does not wait for ever.
+#[test]
+fn waitaof_ends_when_the_log_fails() {
+    let disk = SimDisk::new();
+    let server = with(&disk, &[("appendfsync", "always"), ("save", "")]).port(0).start().unwrap();
+    let mut client = server.client();
+    ok(&mut client, "SET kept 1");
+    assert_eq!(client.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(1), Value::Int(0)][..]));
+    ok(&mut client, "CONFIG SET appendfsync everysec");
+    ok(&mut client, "SET kept 2");
+    assert_eq!(client.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(1), Value::Int(0)][..]));
+    disk.set_plan(Plan { crash_at: Some(0), ..WORKS });
+    let mut socket = crate::support::Connection::tcp(server.address().unwrap());
+    socket.call(["SET", "lost", "1"]);
+    assert_eq!(socket.call(["WAITAOF", "1", "0", "0"]).as_slice(), Some(&[Value::Int(0), Value::Int(0)][..]));
 }

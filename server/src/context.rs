@@ -140,7 +140,7 @@ impl<'a> Ctx<'a> {
 
     /// As [`Ctx::run_part`], and tells the slow log how long it took.
     pub(crate) fn run_timed(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
-        let is_timed = slow::is_timed(Some(command), args, self.settings());
+        let is_timed = slow::times_all(self.settings()) || slow::is_timed(Some(command), args);
         let start = if is_timed { self.engine.clock.micros() } else { 0 };
         self.run_part(command, args, out);
         if is_timed && !self.session.is_replay {
@@ -184,12 +184,28 @@ impl<'a> Ctx<'a> {
     /// log, and hands over what was served.
     #[inline]
     pub(crate) fn settle(&mut self) {
+        let has_news = self.locked.has_news();
+        if has_news {
+            self.tell_news();
+        }
+        if self.is_logged {
+            self.publish();
+        }
+        if has_news {
+            self.deliver();
+            self.locked.shards().for_each(Shard::forget_news);
+        }
+    }
+
+    #[cold]
+    fn tell_news(&mut self) {
         self.serve();
         if self.locked.has_touched() {
             self.tell_trackers();
         }
-        self.publish();
-        self.deliver();
+        if !self.is_logged {
+            self.note_expired();
+        }
     }
 
     /// Notes for the log what the running command did.
@@ -233,12 +249,6 @@ impl<'a> Ctx<'a> {
     /// execution.
     #[inline]
     fn publish(&mut self) {
-        if !self.is_logged {
-            if self.locked.shards().any(|shard| shard.has_expired()) {
-                self.note_expired();
-            }
-            return;
-        }
         if self.session.journal.is_empty()
             && let Some(shard) = self.locked.only()
             && !shard.has_expired()

@@ -21,7 +21,6 @@ use resplite_storage::aof::Log;
 use resplite_storage::clock::{Clock, Millis};
 use resplite_storage::disk::Disk;
 use resplite_storage::keyspace::{Keyspace, KeyspaceOptions, Locked, ShardSet};
-use resplite_storage::shard::Shard;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -331,9 +330,8 @@ impl Engine {
         let micros = self.clock.micros();
         let mut sweep = self.keyspace.sweep(now, most);
         let mut housekeeper = None;
-        while let Some(mut locked) = sweep.next(&self.keyspace) {
-            let has_work = |shard: &Shard| shard.has_expired() || shard.has_ready() || shard.has_touched();
-            if locked.shards().any(|shard| has_work(shard)) {
+        while let Some(locked) = sweep.next(&self.keyspace) {
+            if locked.has_news() {
                 let session = housekeeper.get_or_insert_with(|| self.housekeeper());
                 let due = now.saturating_mul(1000);
                 Ctx::new(self, session, locked, &command::HOUSEKEEPING, due, KeyHashes::default()).settle();
@@ -421,7 +419,8 @@ impl Engine {
                 session.is_paused = true;
                 break;
             }
-            if slow::times_all(&session.settings) {
+            let times_all = slow::times_all(&session.settings);
+            if times_all {
                 micros = self.clock.micros();
             }
             let before = session.ran;
@@ -431,7 +430,7 @@ impl Engine {
             let is_whole = !session.record.outbox.has_mail() || session.record.outbox.drain(out);
             ran.is_within_limit = is_whole && out.len() <= most_output;
             // Commands that may have taken their time: the next one gets a new reading.
-            if slow::is_timed(prepared.command, args, &session.settings) {
+            if times_all || slow::is_timed(prepared.command, args) {
                 let now = self.clock.micros();
                 if session.ran != before {
                     self.note_duration(session, prepared.command, args, micros, now);
@@ -577,11 +576,12 @@ impl Engine {
                     let known = prepared.command.is_some_and(|prepared| std::ptr::eq(prepared, command));
                     hashes.add(&args[key], if known { prepared.hash } else { self.keyspace.hash(&args[key]) });
                 }
-                let locked = self.lock(session, command, args, &mut hashes);
-                let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
-                ctx.run(command, args, out);
-                ctx.settle();
-                drop(ctx);
+                {
+                    let locked = self.lock(session, command, args, &mut hashes);
+                    let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
+                    ctx.run(command, args, out);
+                    ctx.settle();
+                }
                 if session.caching.is_some() {
                     session.forget_caching(command);
                 }
@@ -713,7 +713,7 @@ impl Engine {
     fn lock(&self, session: &Session, command: &Command, args: Args<'_>, hashes: &mut KeyHashes) -> Locked<'_> {
         if let (true, Some(hash)) = (command.single_key != 0, hashes.iter().next()) {
             let locked = self.keyspace.lock_one(self.keyspace.shard_of(hash));
-            if !locked.is_short() {
+            if command.flags.has(Flags::READONLY) || !locked.is_short() {
                 return locked;
             }
         }
@@ -735,7 +735,8 @@ impl Engine {
             }
         }
         let mut locked = self.keyspace.lock(&shards);
-        if locked.is_short() {
+        // Who only reads feeds nobody.
+        if !command.flags.has(Flags::READONLY) && locked.is_short() {
             // Somebody who waits here will need more than these shards to be served.
             drop(locked);
             locked = self.keyspace.lock(&ShardSet::All);

@@ -264,8 +264,9 @@ impl Engine {
     pub(crate) fn poll_wait(&self, session: &mut Session, out: &mut Reply) -> bool {
         let Some(pending) = &session.pending else { return true };
         let waiting = &pending.waiting;
+        // A log that has failed, or is gone, will not get there: the client hears that at once.
         if let Some(position) = waiting.log_position()
-            && self.log.durable() >= position
+            && (self.log.durable() >= position || self.log.has_failed() || !self.log.is_open())
         {
             waiting.finish(End::TimedOut);
         }

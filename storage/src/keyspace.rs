@@ -355,6 +355,15 @@ impl<'a> Locked<'a> {
         self.guards.binary_search_by_key(&(shard as u16), |guard| guard.0).is_ok()
     }
 
+    /// Whether a shard has something to tell: [`Shard::has_news`].
+    #[inline]
+    pub fn has_news(&self) -> bool {
+        match &self.guards[..] {
+            [(_, guard)] => guard.has_news(),
+            guards => guards.iter().any(|(_, guard)| guard.has_news()),
+        }
+    }
+
     /// Whether [`Locked::take_ready`] has something.
     #[inline]
     pub fn has_ready(&self) -> bool {

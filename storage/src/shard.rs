@@ -218,6 +218,8 @@ pub struct Shard {
     is_cleared: bool,
     /// Whether anybody wants to hear of changes.
     has_audience: bool,
+    /// Whether `ready`, `touched`, `is_cleared` or `expired` may have something: one look behind every command.
+    has_news: bool,
     stats: ShardStats,
     hasher: Hasher,
     alarm: Arc<Alarm>,
@@ -247,6 +249,7 @@ impl Shard {
             touched: Vec::new(),
             is_cleared: false,
             has_audience: false,
+            has_news: false,
             stats: ShardStats::default(),
             hasher,
             alarm,
@@ -342,6 +345,7 @@ impl Shard {
             self.tell(at);
             if self.keeps_expired || self.alarm.tells_expired() {
                 self.expired.push((at.db, at.key.into()));
+                self.has_news = true;
             }
         }
     }
@@ -572,6 +576,7 @@ impl Shard {
     /// Takes all keys of a database away; the caller drops them, outside of the lock if it likes. Watchers hear of it.
     pub fn clear(&mut self, db: usize) -> Db {
         self.is_cleared |= self.tracks;
+        self.has_news |= self.tracks;
         let watchers = std::mem::take(&mut self.dbs[db].watchers);
         let waiting = std::mem::take(&mut self.dbs[db].waiting);
         let old = std::mem::take(&mut self.dbs[db]);
@@ -680,6 +685,7 @@ impl Shard {
         }
         if self.tracks && self.touched.last().is_none_or(|last| **last != *at.key) {
             self.touched.push(at.key.into());
+            self.has_news = true;
         }
     }
 
@@ -736,6 +742,18 @@ impl Shard {
         self.far_waiters != 0
     }
 
+    /// Whether there may be something to take by [`Shard::take_ready`], [`Shard::take_touched`], [`Shard::take_cleared`] or
+    /// [`Shard::take_expired`].
+    #[inline]
+    pub fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// To be called when all of that has been taken.
+    pub fn forget_news(&mut self) {
+        self.has_news = self.has_ready() || self.has_touched() || self.has_expired();
+    }
+
     /// Whether [`Shard::take_ready`] has something.
     #[inline]
     pub fn has_ready(&self) -> bool {
@@ -755,6 +773,7 @@ impl Shard {
     }
 
     fn note_ready(&mut self, db: usize, key: Box<[u8]>) {
+        self.has_news = true;
         let number = self.changes.fetch_add(1, Ordering::Relaxed);
         self.ready.push_back(Ready { number, db, key });
     }

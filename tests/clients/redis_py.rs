@@ -1,27 +1,15 @@
-//! redis-py: each Python file beside this one is a program that a bot's author could have written.
+//! redis-py: each Python file named here is a program that a bot's author could have written.
 
+use super::python;
 use resplite::Server;
-use std::path::Path;
-use std::process::Command;
 
 /// Runs a Python program with the server's port as its argument, in RESP2 and in RESP3.
+#[track_caller]
 fn run(program: &str) {
-    let python = std::env::var_os("RESPLITE_PYTHON");
-    let Some(python) = python else {
-        assert!(
-            std::env::var_os("RESPLITE_REQUIRE_ORACLES").is_none(),
-            "RESPLITE_PYTHON names no Python with redis-py"
-        );
-        return;
-    };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("tests/clients").join(program);
     for protocol in ["2", "3"] {
         let server = Server::builder().start().unwrap();
         let port = server.address().unwrap().port().to_string();
-        let output = Command::new(&python).arg(&path).args([&port, protocol]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{program} in RESP{protocol}:\n{said}\n{complaints}");
+        python::run(program, &[&port, protocol]);
     }
 }
 
@@ -33,6 +21,16 @@ fn the_state_of_a_bot() {
 #[test]
 fn messages_and_events() {
     run("pubsub.py");
+}
+
+#[test]
+fn an_asynchronous_listener() {
+    run("async_pubsub.py");
+}
+
+#[test]
+fn groups_that_lose_a_consumer() {
+    run("stream_groups.py");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The redis crate: synchronous, asynchronous and pooled, with pipelines and transactions, in both protocols.
 
-use redis::{AsyncCommands, Commands, RedisResult, pipe};
+mod streams;
+
+use futures_util::StreamExt;
+use redis::{AsyncCommands, AsyncConnectionConfig, Commands, PushKind, RedisResult, Value, pipe};
 use resplite::Server;
 use std::collections::HashMap;
 
@@ -10,6 +13,15 @@ fn server() -> (Server, redis::Client, redis::Client) {
     let resp2 = redis::Client::open(url.as_str()).unwrap();
     let resp3 = redis::Client::open(format!("{url}?protocol=resp3")).unwrap();
     (server, resp2, resp3)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The crate gives up after half a second by itself, which is too little for who waits, and on a busy machine.
+fn patient() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None)
 }
 
 #[test]
@@ -66,6 +78,78 @@ fn messages() {
 }
 
 #[test]
+fn asynchronous_messages() {
+    let (_server, resp2, resp3) = server();
+    // Over RESP2 a connection that listens gets its PING answered as a message.
+    let message = Value::Array(vec![Value::BulkString(b"pong".to_vec()), Value::BulkString(Vec::new())]);
+    for (client, pong) in [(resp2, message), (resp3, Value::SimpleString("PONG".to_owned()))] {
+        runtime().block_on(async {
+            let mut publisher = client.get_multiplexed_async_connection_with_config(&patient()).await.unwrap();
+            let mut listener = client.get_async_pubsub().await.unwrap();
+            listener.subscribe("news").await.unwrap();
+            listener.psubscribe(&["chat:*", "n?ws"]).await.unwrap();
+            assert_eq!(listener.ping::<Value>().await.unwrap(), pong);
+            let (mut orders, mut messages) = listener.split();
+            let heard = tokio::spawn(async move {
+                let mut heard = Vec::new();
+                while let Some(message) = messages.next().await {
+                    let pattern: Option<String> = message.get_pattern().unwrap();
+                    let (channel, text): (String, String) =
+                        (message.get_channel().unwrap(), message.get_payload().unwrap());
+                    let last = text == "end";
+                    heard.push((pattern, channel, text));
+                    if last {
+                        break;
+                    }
+                }
+                heard
+            });
+            assert_eq!(publisher.publish::<_, _, i64>("news", "hello").await.unwrap(), 2);
+            assert_eq!(publisher.publish::<_, _, i64>("chat:7", "all").await.unwrap(), 1);
+            // Orders can be given while a task listens.
+            orders.unsubscribe("news").await.unwrap();
+            orders.punsubscribe("n?ws").await.unwrap();
+            orders.subscribe("late").await.unwrap();
+            assert_eq!(publisher.publish::<_, _, i64>("news", "nobody").await.unwrap(), 0);
+            assert_eq!(publisher.publish::<_, _, i64>("late", "end").await.unwrap(), 1);
+            let message = |pattern: Option<&str>, channel: &str, text: &str| {
+                (pattern.map(str::to_owned), channel.to_owned(), text.to_owned())
+            };
+            let expected = [
+                message(None, "news", "hello"),
+                message(Some("n?ws"), "news", "hello"),
+                message(Some("chat:*"), "chat:7", "all"),
+                message(None, "late", "end"),
+            ];
+            assert_eq!(heard.await.unwrap(), expected);
+        });
+    }
+}
+
+#[test]
+fn messages_on_a_connection_that_also_asks() {
+    let (_server, _, resp3) = server();
+    runtime().block_on(async {
+        let (sender, mut pushes) = tokio::sync::mpsc::unbounded_channel();
+        let config = patient().set_push_sender(sender);
+        let mut connection = resp3.get_multiplexed_async_connection_with_config(&config).await.unwrap();
+        connection.subscribe("news").await.unwrap();
+        connection.psubscribe("n*").await.unwrap();
+        // RESP3 lets one connection listen, publish and ask.
+        assert_eq!(connection.publish::<_, _, i64>("news", "hello").await.unwrap(), 2);
+        assert_eq!(connection.incr::<_, _, i64>("n", 1).await.unwrap(), 1);
+        connection.unsubscribe("news").await.unwrap();
+        connection.punsubscribe("n*").await.unwrap();
+        let mut kinds = Vec::new();
+        while kinds.last() != Some(&PushKind::PUnsubscribe) {
+            kinds.push(pushes.recv().await.unwrap().kind);
+        }
+        use PushKind::{Message, PMessage, PSubscribe, PUnsubscribe, Subscribe, Unsubscribe};
+        assert_eq!(kinds, [Subscribe, PSubscribe, Message, PMessage, Unsubscribe, PUnsubscribe]);
+    });
+}
+
+#[test]
 fn pipelines_and_transactions() {
     let (_server, resp2, resp3) = server();
     for client in [resp2, resp3] {
@@ -94,10 +178,9 @@ fn pipelines_and_transactions() {
 #[test]
 fn asynchronous_and_multiplexed() {
     let (_server, resp2, resp3) = server();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for client in [resp2, resp3] {
-        runtime.block_on(async {
-            let connection = client.get_multiplexed_async_connection().await.unwrap();
+        runtime().block_on(async {
+            let connection = client.get_multiplexed_async_connection_with_config(&patient()).await.unwrap();
             let tasks = (0..50).map(|_| {
                 let mut connection = connection.clone();
                 tokio::spawn(async move {

@@ -27,9 +27,9 @@ type Measure = fn(&Server, usize) -> Result<Sample, String>;
 
 /// A row: its name, what measures it, and how many operations.
 const ROWS: &[(&str, Measure, usize)] = &[
-    ("PUBLISH to 1,000 subscribers, for each that hears it", publish_to_all, 300),
-    ("PUBLISH to 1,000 patterns that match, for each that hears it", publish_to_patterns, 300),
-    ("PUBLISH beside 1,000 patterns of which one matches", publish_to_one, 20_000),
+    ("PUBLISH to 1000 subscribers, for each that hears it", publish_to_all, 300),
+    ("PUBLISH to 1000 patterns that match, for each that hears it", publish_to_patterns, 300),
+    ("PUBLISH beside 1000 patterns of which one matches", publish_to_one, 20_000),
     ("XADD, XREADGROUP and XACK by 50 workers, for each entry", work_on_stream, 50_000),
     ("LPUSH to a waiting BRPOP, for each element", hand_over, 20_000),
 ];
