@@ -15,6 +15,7 @@ mod faults;
 mod fuzz;
 mod fuzz_load;
 mod histories;
+mod idle;
 mod interop;
 mod queues;
 mod tidy;

@@ -20,6 +20,28 @@ fn first_come_first_served_and_the_killed_get_nothing() {
     }
 }
 
+#[test]
+fn keys_of_a_transaction_are_served_in_the_order_of_their_changes() {
+    const KEYS: usize = 20;
+    // Several workers have several shards, among which the keys are spread.
+    let server = Server::builder().workers(4).start().expect("a server on a free port starts");
+    let open = || Connection::tcp(server.address().expect("it listens"));
+    let mut control = open();
+    let mut waiters: Vec<Connection> = (0..KEYS).map(|_| open()).collect();
+    for (number, waiter) in waiters.iter_mut().enumerate() {
+        let id = waiter.call(["CLIENT", "ID"]).as_int().expect("an id").to_string();
+        waiter.send(["BLMOVE", &format!("key{number}"), "target", "LEFT", "RIGHT", "0"]);
+        while !control.shows_blocked(&id) {}
+    }
+    control.call(["MULTI"]);
+    for number in (0..KEYS).rev() {
+        control.call(["RPUSH", &format!("key{number}"), &number.to_string()]);
+    }
+    control.call(["EXEC"]);
+    let expected: Vec<String> = (0..KEYS).rev().map(|number| number.to_string()).collect();
+    assert_eq!(texts(&control.call(["LRANGE", "target", "0", "-1"])), expected);
+}
+
 /// A client and what it waits for.
 struct Waiter {
     connection: Connection,
@@ -94,7 +116,7 @@ impl Round {
             }
         }
         for waiter in &self.waiters {
-            assert!(is_blocked(&mut self.control, &waiter.id), "{}: somebody waits no more", self.name);
+            assert!(self.control.shows_blocked(&waiter.id), "{}: somebody waits no more", self.name);
         }
         for mut connection in self.killed {
             assert_eq!(connection.read_to_end(), b"", "{}: one who was killed was sent something", self.name);
@@ -150,7 +172,7 @@ impl Round {
             }
             None => {
                 // Each question is a round trip, so this yields to the server.
-                while !is_blocked(&mut self.control, &waiter.id) {}
+                while !self.control.shows_blocked(&waiter.id) {}
                 self.waiters.push(waiter);
             }
         }
@@ -287,11 +309,4 @@ impl Round {
 
 fn texts(value: &Value) -> Vec<String> {
     leaves(value).into_iter().map(|leaf| leaf.as_str().map_or_else(|| format!("{leaf:?}"), str::to_owned)).collect()
-}
-
-/// Whether the server shows a client as one that waits.
-fn is_blocked(control: &mut Connection, id: &str) -> bool {
-    let line = control.call(["CLIENT", "LIST", "ID", id]);
-    let line = line.as_str().expect("a line");
-    line.split(' ').any(|field| field.strip_prefix("flags=").is_some_and(|flags| flags.contains('b')))
 }

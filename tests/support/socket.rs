@@ -121,15 +121,22 @@ impl Connection {
         }
     }
 
-    /// Whether something has arrived that was not read yet.
-    pub fn has_arrived(&mut self) -> bool {
+    /// Whether the server shows another client as one that waits.
+    pub fn shows_blocked(&mut self, id: &str) -> bool {
+        let line = self.call(["CLIENT", "LIST", "ID", id]);
+        let line = String::from_utf8_lossy(line.as_bytes().expect("a line")).into_owned();
+        line.split(' ').any(|field| field.strip_prefix("flags=").is_some_and(|flags| flags.contains('b')))
+    }
+
+    /// What has arrived and was not read yet.
+    pub fn arrived(&mut self) -> &[u8] {
         let mut chunk = [0; 1024];
         self.stream.set_waits(false);
         if let Ok(read) = self.stream.read(&mut chunk) {
             self.buffer.extend_from_slice(&chunk[..read]);
         }
         self.stream.set_waits(true);
-        !self.buffer.is_empty()
+        &self.buffer
     }
 
     /// Everything until the end of the connection.

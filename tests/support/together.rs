@@ -175,9 +175,7 @@ impl<'a> Stage<'a> {
     /// Whether the server shows a client as blocked.
     fn is_blocked(&mut self, who: &str) -> bool {
         let id = self.actor(who).id.clone();
-        let line = self.control.call(["CLIENT", "LIST", "ID", &id]);
-        let line = String::from_utf8_lossy(line.as_bytes().expect("a line")).into_owned();
-        line.split(' ').any(|field| field.strip_prefix("flags=").is_some_and(|flags| flags.contains('b')))
+        self.control.shows_blocked(&id)
     }
 
     fn until_blocked(&mut self, who: &str) {

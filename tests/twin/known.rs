@@ -225,24 +225,45 @@ const KNOWN: &[Known] = &[
         is: |args, pair| {
             let key = |reply| frame::children(reply).first().map(|first| first.to_vec());
             let is_fed = |reply: &[u8]| reply.starts_with(b"*") && !reply.starts_with(b"*-1");
-            let other_key = is_fed(pair.ours) && is_fed(pair.theirs) && key(pair.ours) != key(pair.theirs);
-            is_waiting(args) && (pair.ours.starts_with(b"-WRONGTYPE") || other_key)
+            let (ours, theirs) = (answer(pair.ours), answer(pair.theirs));
+            let other_key = is_fed(ours) && is_fed(theirs) && key(ours) != key(theirs);
+            is_waiting(args) && (answer(pair.ours).starts_with(b"-WRONGTYPE") || other_key)
         },
         parts: true,
     },
     Known {
         server: Kind::Redis,
-        reason: "Since 7.2 a group's reader whose stream another database replaces is told what is there now.",
+        reason: "Since 7.2 a consumer that waits is made before it waits, and its event is told then.",
+        is: |_, pair| {
+            let is_event = |leaf: &&[u8]| frame::text(leaf) == b"xgroup-createconsumer";
+            sorted_leaves(pair.ours).iter().any(is_event) || sorted_leaves(pair.theirs).iter().any(is_event)
+        },
+        parts: true,
+    },
+    Known {
+        server: Kind::Redis,
+        reason: "Since 7.2 a group's reader whose group goes is told what he would be told if he asked again.",
         is: |args, pair| {
-            command(args, "xreadgroup") && pair.ours.starts_with(b"-NOGROUP") && pair.theirs.starts_with(b"-UNBLOCKED")
+            let theirs = answer(pair.theirs);
+            let has_ended = theirs.starts_with(b"-UNBLOCKED") || theirs.starts_with(b"-NOGROUP");
+            command(args, "xreadgroup") && answer(pair.ours).starts_with(b"-NOGROUP") && has_ended
         },
         parts: false,
     },
     Known {
         server: Kind::Valkey,
         reason: "There a waiting command meets all of its keys again, here only those of the shards that have changed.",
-        is: |args, pair| is_waiting(args) && pair.theirs.starts_with(b"-WRONGTYPE"),
+        is: |args, pair| is_waiting(args) && answer(pair.theirs).starts_with(b"-WRONGTYPE"),
         parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Who has waited over RESP3 hears of what his own command did before its reply: whoever feeds him tells him.",
+        is: |args, pair| {
+            let has_waited = is_waiting(args) || command(args, "blmove") || command(args, "brpoplpush");
+            has_waited && pair.ours.starts_with(b">") && sorted_leaves(pair.ours) == sorted_leaves(pair.theirs)
+        },
+        parts: false,
     },
     Known {
         server: Kind::Valkey,
@@ -282,6 +303,11 @@ fn is_waiting(args: &Args) -> bool {
     ["blpop", "brpop", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup"]
         .iter()
         .any(|name| command(args, name))
+}
+
+/// The first of several replies that is no message.
+fn answer(replies: &[u8]) -> &[u8] {
+    frame::all(replies).into_iter().find(|reply| !reply.starts_with(b">")).unwrap_or_default()
 }
 
 /// What several replies hold when all nesting is taken away, in a fixed order.

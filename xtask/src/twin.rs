@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// How the task is called.
 pub(crate) const USAGE: &str =
-    "twin [--commands 200000] [--seed N] [--family strings|keys|hashes|lists|sets|sorted_sets|transactions]";
+    "twin [--commands 200000] [--seed N] [--family strings|keys|hashes|lists|sets|sorted_sets|transactions|together]";
 
 struct Options {
     /// For each family and protocol.
