@@ -328,6 +328,9 @@ fn memory(tools: &Tools) -> Result<(), String> {
         ("fields of one hash", |n| command(&["HSET", "hash", &format!("field:{n:010}"), &format!("value:{n:010}")])),
         ("elements of one list", |n| command(&["RPUSH", "list", &format!("element:{n:08}")])),
         ("members of one set", |n| command(&["SADD", "set", &format!("member:{n:09}")])),
+        ("entries of one stream", |n| {
+            command(&["XADD", "stream", &format!("{}-1", 1_700_000_000_000 + n), "user", &format!("value:{n:010}")])
+        }),
         ("members of one sorted set", |n| {
             command(&["ZADD", "zset", &(n * 7919 % 1_000_003).to_string(), &format!("member:{n:09}")])
         }),
