@@ -224,9 +224,11 @@ const KNOWN: &[Known] = &[
         reason: "Since 7.2 the command of one who waits is tried again as a whole, and meets what is under all of its keys.",
         is: |args, pair| {
             let key = |reply| frame::children(reply).first().map(|first| first.to_vec());
-            let is_fed = |reply: &[u8]| reply.starts_with(b"*") && !reply.starts_with(b"*-1");
+            let is_fed =
+                |reply: &[u8]| reply.starts_with(b"%") || reply.starts_with(b"*") && !reply.starts_with(b"*-1");
             let (ours, theirs) = (answer(pair.ours), answer(pair.theirs));
-            let other_key = is_fed(ours) && is_fed(theirs) && key(ours) != key(theirs);
+            let more_keys = frame::children(ours).len() > frame::children(theirs).len();
+            let other_key = is_fed(ours) && is_fed(theirs) && (key(ours) != key(theirs) || more_keys);
             is_waiting(args) && (answer(pair.ours).starts_with(b"-WRONGTYPE") || other_key)
         },
         parts: true,
@@ -270,7 +272,7 @@ const KNOWN: &[Known] = &[
         reason: "Valkey refuses MULTI and WATCH in a queue as it refuses any command there, and aborts the transaction.",
         is: |args, pair| {
             (command(args, "multi") || command(args, "watch"))
-                && frame::text(pair.theirs).ends_with(b"not allowed inside a transaction")
+                && frame::text(answer(pair.theirs)).ends_with(b"not allowed inside a transaction")
         },
         parts: true,
     },
