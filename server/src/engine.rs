@@ -320,7 +320,8 @@ impl Engine {
     /// Does what is due; of keys that expire about `most`.
     pub(crate) fn run_due(&self, now: Millis, most: usize) {
         self.pause.end_if_due(now);
-        if !self.pause.is_on() {
+        // A wait whose time is up is no reason to look into every shard.
+        if !self.pause.is_on() && self.keyspace.next_deadline().is_some_and(|due| due <= now) {
             self.expire(now, most);
         }
         self.waiting_room.time_out(now);

@@ -58,7 +58,8 @@ impl Server {
     }
 
     /// Moves a manual clock forward; when this returns, what was due by then has been done, in its order: keys have
-    /// expired, and those who waited have been told that their time is up. Returns false, and does nothing, if the server runs on the real clock.
+    /// expired, and those who waited have been told that their time is up. Returns false, and does nothing, if the server
+    /// runs on the real clock.
     ///
     /// ```
     /// use std::time::Duration;

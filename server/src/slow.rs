@@ -66,8 +66,8 @@ pub(crate) struct Done<'a> {
     pub(crate) took: u64,
 }
 
-/// Whether a command's time must be taken by itself, whatever the settings say. The others' is part of their batch's, which costs no reading of the
-/// clock: they take next to nothing.
+/// Whether a command's time must be taken by itself, whatever the settings say. The others' is part of their batch's, which
+/// costs no reading of the clock: they take next to nothing.
 #[inline]
 pub(crate) fn is_timed(command: Option<&'static Command>, args: Args<'_>) -> bool {
     command.is_none_or(|command| !command.flags.has(Flags::FAST)) || args.len() > FAST_ARGS

@@ -23,7 +23,7 @@ use smallvec::SmallVec;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a handler that has found nothing wants to wait for.
 pub(crate) struct Wait {
@@ -180,7 +180,6 @@ impl Pending {
 /// All who wait on one server.
 #[derive(Default)]
 pub(crate) struct WaitingRoom {
-    count: AtomicUsize,
     last: AtomicU64,
     inner: Mutex<Room>,
 }
@@ -197,9 +196,9 @@ struct Room {
 const NEVER: Millis = Millis::MAX;
 
 impl WaitingRoom {
-    /// How many clients wait.
+    /// How many clients wait: who has been served does not, though his connection may have yet to hear of it.
     pub(crate) fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.inner.lock().waits.values().filter(|waiting| waiting.is_waiting()).count()
     }
 
     /// How many of them will give up some time.
@@ -243,7 +242,6 @@ impl WaitingRoom {
 
     /// Adds a wait; returns whether its deadline is now the first.
     fn enter(&self, waiting: &Arc<Waiting>) -> bool {
-        self.count.fetch_add(1, Ordering::Relaxed);
         let mut inner = self.inner.lock();
         if inner.is_closed {
             drop(inner);
@@ -256,7 +254,6 @@ impl WaitingRoom {
     }
 
     fn leave(&self, waiting: &Waiting) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
         self.inner.lock().waits.remove(&waiting.place());
     }
 }

@@ -7,16 +7,14 @@ use crate::registry::ClientRecord;
 use crate::session::Session;
 use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::{Batch, Decoder, Limits};
-use rustix::net::SendFlags;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that one read may bring.
 const READ_SIZE: usize = 64 * 1024;
@@ -109,32 +107,14 @@ impl Stream {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        loop {
-            let sent = match self {
-                Stream::Tcp(stream) => {
-                    ready!(stream.poll_write_ready(cx))?;
-                    stream.try_io(Interest::WRITABLE, || send(&*stream, slices))
-                }
-                Stream::Unix(stream) => {
-                    ready!(stream.poll_write_ready(cx))?;
-                    stream.try_io(Interest::WRITABLE, || send(&*stream, slices))
-                }
-                Stream::StdTcp(_) | Stream::StdUnix(_) => Err(io::ErrorKind::NotConnected.into()),
-            };
-            match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
-            }
+        match (self, slices) {
+            (Stream::Tcp(stream), [one]) => Pin::new(stream).poll_write(cx, one),
+            (Stream::Unix(stream), [one]) => Pin::new(stream).poll_write(cx, one),
+            (Stream::Tcp(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
+            (Stream::Unix(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
+            (Stream::StdTcp(_) | Stream::StdUnix(_), _) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
-}
-
-/// Sends by a call of the system that is no cancellation point: what libc does around those is a twentieth of the time.
-fn send(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    Ok(match slices {
-        [one] => rustix::net::send(socket, one, SendFlags::NOSIGNAL)?,
-        many => rustix::io::writev(socket, many)?,
-    })
 }
 
 /// Why a connection ends.
