@@ -4,6 +4,8 @@ pub mod request;
 
 pub mod reply;
 
+pub mod node;
+
 pub mod number;
 
 pub mod extended;

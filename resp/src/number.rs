@@ -3,6 +3,7 @@
 use crate::error::FloatError;
 use crate::extended::{Extended, Hexadecimal, digits_are_not_zero, is_infinity, split_sign};
 use crate::shortest::Digits;
+use std::io::Write;
 
 /// Reads an integer in the only form that Redis takes for one: no sign but a minus, no leading zero, no space, no `-0`.
 #[inline]
@@ -145,23 +146,140 @@ pub fn format_f64(value: f64) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The text of a double with up to 17 digits, as C's `%.17g` has it, which is more than are needed to tell it apart.
+/// The text of a double with up to 17 digits, which is more than are needed to tell it apart.
 pub fn format_f64_long(value: f64) -> String {
+    let mut text = Vec::with_capacity(24);
+    write_f64_digits(value, 17, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Writes a double with up to so many digits, as C's `%.<digits>g` does; no more than 30.
+pub fn write_f64_digits(value: f64, digits: usize, out: &mut Vec<u8>) {
     if !value.is_finite() {
-        return format_f64(value);
+        return write_f64(value, out);
     }
-    let scientific = format!("{value:.16e}");
-    let (digits, magnitude) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let magnitude: i32 = magnitude.parse().unwrap_or(0);
-    let without_zeros = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    let (value, most) = (value.abs(), digits.clamp(1, 30));
+    // A power of ten below 2^63 is exact, and so is an integer below it.
+    if value.fract() == 0.0 && most <= 18 && value < 10_f64.powi(most as i32) {
+        return out.extend_from_slice(itoa::Buffer::new().format(value as u64).as_bytes());
+    }
+    let mut buffer = [0; 40];
+    let mut left = buffer.as_mut_slice();
+    // A digit, a point, 29 digits more and an exponent of five characters at most fit.
+    let _ = write!(left, "{value:.places$e}", places = most - 1);
+    let unused = left.len();
+    let text = &buffer[..buffer.len() - unused];
+    let end = text.iter().position(|byte| *byte == b'e').unwrap_or(text.len());
+    let magnitude = text.get(end + 1..).and_then(parse_i64).unwrap_or(0) as i32;
+    let mut digits = [0; 40];
+    let mut count = 0;
+    for digit in text[..end].iter().filter(|byte| **byte != b'.') {
+        digits[count] = *digit;
+        count += 1;
+    }
+    while count > 1 && digits[count - 1] == b'0' {
+        count -= 1;
+    }
+    let digits = &digits[..count];
+    if (-4..most as i32).contains(&magnitude) {
+        return write_plainly(digits, magnitude + 1 - count as i32, out);
+    }
+    write_with_exponent(digits, out);
+    let sign: &[u8] = match magnitude {
+        ..-9 => b"e-",
+        -9..0 => b"e-0",
+        0..10 => b"e+0",
+        _ => b"e+",
     };
-    if (-4..17).contains(&magnitude) {
-        return without_zeros(&format!("{value:.places$}", places = (16 - magnitude).unsigned_abs() as usize));
+    out.extend_from_slice(sign);
+    out.extend_from_slice(itoa::Buffer::new().format(magnitude.unsigned_abs()).as_bytes());
+}
+
+/// Writes digits, of which the last one stands for this power of ten, without an exponent.
+fn write_plainly(digits: &[u8], exponent: i32, out: &mut Vec<u8>) {
+    let whole = digits.len() as i32 + exponent;
+    if exponent >= 0 {
+        out.extend_from_slice(digits);
+        out.resize(out.len() + exponent as usize, b'0');
+    } else if whole <= 0 {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + whole.unsigned_abs() as usize, b'0');
+        out.extend_from_slice(digits);
+    } else {
+        let (whole, fraction) = digits.split_at(whole as usize);
+        out.extend_from_slice(whole);
+        out.push(b'.');
+        out.extend_from_slice(fraction);
     }
-    let sign = if magnitude < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", without_zeros(digits), magnitude.unsigned_abs())
+}
+
+/// Writes digits as they are in front of an exponent.
+fn write_with_exponent(digits: &[u8], out: &mut Vec<u8>) {
+    out.push(digits[0]);
+    if digits.len() > 1 {
+        out.push(b'.');
+        out.extend_from_slice(&digits[1..]);
+    }
+}
+
+/// The double at the beginning of a text, as C's `strtod` reads it, and how many bytes it takes: also what overflows or
+/// becomes zero, and `nan` with or without something in parentheses behind it. No space in front.
+pub fn read_f64(text: &[u8]) -> Option<(f64, usize)> {
+    let (negative, unsigned) = split_sign(text);
+    let (value, len) = read_word(unsigned).or_else(|| read_hexadecimal(unsigned)).or_else(|| read_decimal(unsigned))?;
+    Some((if negative { -value } else { value }, text.len() - unsigned.len() + len))
+}
+
+fn read_word(text: &[u8]) -> Option<(f64, usize)> {
+    let begins = |word: &[u8]| text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    if begins(b"nan") {
+        let tail = text[3..].strip_prefix(b"(").and_then(|tail| {
+            let word = tail.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+            (tail.get(word) == Some(&b')')).then_some(word + 2)
+        });
+        return Some((f64::NAN, 3 + tail.unwrap_or(0)));
+    }
+    let word = [b"infinity".as_slice(), b"inf"].into_iter().find(|word| begins(word))?;
+    Some((f64::INFINITY, word.len()))
+}
+
+fn read_hexadecimal(text: &[u8]) -> Option<(f64, usize)> {
+    let digits = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"0X"))?;
+    let len = 2 + number_len(digits, |byte| byte.is_ascii_hexdigit(), b'p')?;
+    Some((hexadecimal_to_f64(&Hexadecimal::parse(&text[..len])?), len))
+}
+
+fn read_decimal(text: &[u8]) -> Option<(f64, usize)> {
+    let len = number_len(text, |byte| byte.is_ascii_digit(), b'e')?;
+    Some((std::str::from_utf8(&text[..len]).ok()?.parse().ok()?, len))
+}
+
+/// Length of the number that a text begins with: digits, among them a point, and an exponent that has digits.
+fn number_len(text: &[u8], is_digit: impl Fn(u8) -> bool, exponent: u8) -> Option<usize> {
+    let digits = |from: usize| text[from..].iter().take_while(|byte| is_digit(**byte)).count();
+    let mut len = digits(0);
+    let mut count = len;
+    if text.get(len) == Some(&b'.') {
+        let behind = digits(len + 1);
+        count += behind;
+        len += 1 + behind;
+    }
+    if count == 0 {
+        return None;
+    }
+    if let Some((letter, tail)) = text[len..].split_first()
+        && letter.eq_ignore_ascii_case(&exponent)
+    {
+        let (_, power) = split_sign(tail);
+        let power_len = power.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if power_len > 0 {
+            len += 1 + tail.len() - power.len() + power_len;
+        }
+    }
+    Some(len)
 }
 
 /// Writes a positive, finite number that is no small integer.
@@ -171,30 +289,14 @@ fn write_shortest(value: f64, out: &mut Vec<u8>) {
     let count = digits.len() as i32;
     // The first digit's power of ten.
     let magnitude = exponent + count - 1;
-    if exponent >= 0 && magnitude.abs() < count + 7 {
-        out.extend_from_slice(digits);
-        out.resize(out.len() + exponent as usize, b'0');
-        return;
+    let is_plain = match exponent {
+        0.. => magnitude.abs() < count + 7,
+        _ => exponent > -7 || magnitude.abs() < 4,
+    };
+    if is_plain {
+        return write_plainly(digits, exponent, out);
     }
-    if exponent < 0 && (exponent > -7 || magnitude.abs() < 4) {
-        let whole = count + exponent;
-        if whole <= 0 {
-            out.extend_from_slice(b"0.");
-            out.resize(out.len() + whole.unsigned_abs() as usize, b'0');
-            out.extend_from_slice(digits);
-        } else {
-            let (whole, fraction) = digits.split_at(whole as usize);
-            out.extend_from_slice(whole);
-            out.push(b'.');
-            out.extend_from_slice(fraction);
-        }
-        return;
-    }
-    out.push(digits[0]);
-    if count > 1 {
-        out.push(b'.');
-        out.extend_from_slice(&digits[1..]);
-    }
+    write_with_exponent(digits, out);
     out.extend_from_slice(if magnitude < 0 { b"e-" } else { b"e+" });
     out.extend_from_slice(itoa::Buffer::new().format(magnitude.unsigned_abs()).as_bytes());
 }
@@ -232,6 +334,59 @@ mod tests {
             (f64::NEG_INFINITY, "-inf"),
         ] {
             assert_eq!(format_f64_long(value), text);
+        }
+    }
+
+    #[test]
+    fn digits_are_cut_as_c_does() {
+        for (value, digits, text) in [
+            (1.0 / 3.0, 14, "0.33333333333333"),
+            (1.0 / 3.0, 1, "0.3"),
+            (123_456.0, 3, "1.23e+05"),
+            (123_456.0, 6, "123456"),
+            (999_999.5, 6, "1e+06"),
+            (0.000_099_999, 3, "0.0001"),
+            (0.0, 5, "0"),
+            (0.5, 0, "0.5"),
+            (1e300, 14, "1e+300"),
+        ] {
+            let mut written = Vec::new();
+            write_f64_digits(value, digits, &mut written);
+            assert_eq!(String::from_utf8_lossy(&written), text);
+        }
+    }
+
+    #[test]
+    fn doubles_begin_texts() {
+        for (text, value, len) in [
+            ("1", 1.0, 1),
+            ("-1.5e3x", -1500.0, 6),
+            ("+.5.5", 0.5, 3),
+            ("1.", 1.0, 2),
+            ("1e", 1.0, 1),
+            ("1e+", 1.0, 1),
+            ("1e400", f64::INFINITY, 5),
+            ("1e-400", 0.0, 6),
+            ("1e99999999999999999999", f64::INFINITY, 22),
+            ("infinit", f64::INFINITY, 3),
+            ("-INFINITY", f64::NEG_INFINITY, 9),
+            ("0x", 0.0, 1),
+            ("0xg", 0.0, 1),
+            ("0x.p3", 0.0, 1),
+            ("0x.8p3", 4.0, 6),
+            ("0X1Fp", 31.0, 4),
+            ("0x1p-2000", 0.0, 9),
+            ("0x1p2000", f64::INFINITY, 8),
+            ("0x1.fffffffffffff8p0", 2.0, 20),
+        ] {
+            assert_eq!(read_f64(text.as_bytes()), Some((value, len)), "{text}");
+        }
+        for (text, len) in [("nan", 3), ("-NaN(a_1)b", 9), ("nan(1-2)", 3), ("nan(", 3), ("nan()", 5)] {
+            let (value, read) = read_f64(text.as_bytes()).unwrap();
+            assert!(value.is_nan() && value.is_sign_negative() == text.starts_with('-') && read == len, "{text}");
+        }
+        for text in ["", "-", "+", ".", "-.", "--1", "x", " 1", "e5", "in", "na"] {
+            assert_eq!(read_f64(text.as_bytes()), None, "{text}");
         }
     }
 
@@ -361,6 +516,30 @@ mod tests {
             }
             let value = short as f64 / 10_f64.powi(scale);
             prop_assert_eq!(parse_f64(format_f64(value).as_bytes()), Some(value));
+        }
+
+        #[test]
+        fn digits_are_those_of_the_standard_library(value in any::<f64>(), whole in -1_000_000_000_000_i64..1_000_000_000_000, digits in 1_usize..20) {
+            for value in [value, whole as f64, whole as f64 / 1000.0] {
+                let model = |value: f64| {
+                    let scientific = format!("{value:.places$e}", places = digits - 1);
+                    let (mantissa, magnitude) = scientific.split_once('e').unwrap();
+                    let magnitude: i32 = magnitude.parse().unwrap();
+                    let trim = |text: &str| match text.contains('.') {
+                        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                        false => text.to_owned(),
+                    };
+                    if (-4..digits as i32).contains(&magnitude) {
+                        return trim(&format!("{value:.places$}", places = (digits as i32 - 1 - magnitude) as usize));
+                    }
+                    let sign = if magnitude < 0 { '-' } else { '+' };
+                    format!("{}e{sign}{:02}", trim(mantissa), magnitude.abs())
+                };
+                let mut written = Vec::new();
+                write_f64_digits(value, digits, &mut written);
+                let expected = if value.is_finite() { model(value) } else { format_f64(value) };
+                prop_assert_eq!(String::from_utf8_lossy(&written), expected);
+            }
         }
 
         #[test]

@@ -230,10 +230,10 @@ impl Reply {
     }
 
     /// An integer of any size, as decimal text; in RESP2 a string.
-    pub fn big_number(&mut self, digits: &str) {
+    pub fn big_number(&mut self, digits: impl AsRef<[u8]>) {
         match self.protocol {
             Protocol::Resp2 => self.bulk(digits),
-            Protocol::Resp3 => self.line(b'(', digits.as_bytes()),
+            Protocol::Resp3 => self.line(b'(', digits.as_ref()),
         }
     }
 

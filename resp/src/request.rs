@@ -151,7 +151,7 @@ impl Batch {
 }
 
 /// The arguments of one request, the command's name first. Two words and a length: pass it by value.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Args<'a> {
     bytes: &'a [u8],
     spans: &'a [Span],
