@@ -2,12 +2,15 @@
 
 mod blocking;
 mod connection;
+mod function;
 mod hash;
 mod keys;
 mod list;
 mod notify;
 mod persistence;
 mod pubsub;
+mod script;
+mod script_libraries;
 mod set;
 mod slow;
 mod sorted_set;

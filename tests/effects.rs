@@ -627,6 +627,79 @@ fn transactions_are_groups() {
 }
 
 #[test]
+fn scripts_are_logged_by_what_they_do() {
+    check(
+        r##"
+        > EVAL "return redis.call('SET', KEYS[1], ARGV[1])" 1 a 1
+        SELECT 0
+        SET a 1
+        > EVAL "redis.call('INCR', 'a') redis.call('LPUSH', 'l', 'x') return redis.call('GET', 'a')" 0
+        MULTI
+        INCR a
+        LPUSH l x
+        EXEC
+        > EVAL "return redis.call('GET', 'a')" 0
+        > EVAL "redis.call('SET', 'a', '2') error('late')" 0
+        SET a 2
+        > EVAL "redis.call('SET', 'a', '3') redis.call('SELECT', 3) redis.call('SET', 'b', '4')" 0
+        MULTI
+        SET a 3
+        SELECT 3
+        SET b 4
+        EXEC
+        > SET a 5
+        SELECT 0
+        SET a 5
+        > EVAL "redis.call('SET', 'a', '6', 'EX', 10) redis.pcall('INCR', 'l')" 0
+        SET a 6 PXAT @10000
+        > EVAL "redis.set_repl(redis.REPL_NONE) redis.call('SET', 'quiet', '1') redis.set_repl(redis.REPL_ALL) redis.call('SET', 'loud', '1')" 0
+        SET loud 1
+        > EVAL "redis.set_repl(redis.REPL_REPLICA) redis.call('SET', 'quiet', '2')" 0
+        > MULTI
+        > EVAL "redis.call('SET', 'a', '7') redis.call('SET', 'b', '8')" 0
+        > SET c 9
+        > EXEC
+        MULTI
+        SET a 7
+        SET b 8
+        SET c 9
+        EXEC
+        > EVAL "redis.call('SADD', 's', 'one') return redis.call('SPOP', 's')" 0
+        MULTI
+        SADD s one
+        here: SREM s one
+        there: SREM s one
+        EXEC
+        > SCRIPT LOAD "return 1"
+        > SCRIPT FLUSH
+        > FUNCTION LOAD "#!lua name=lib\nredis.register_function('f', function() redis.call('SET', 'f', '1') end)"
+        FUNCTION LOAD "#!lua name=lib\nredis.register_function('f', function() redis.call('SET', 'f', '1') end)"
+        > FCALL f 0
+        SET f 1
+        > FUNCTION DELETE lib
+        FUNCTION DELETE lib
+        > FUNCTION DELETE lib
+        > FUNCTION FLUSH ASYNC
+        FUNCTION FLUSH ASYNC
+        "##,
+    );
+}
+
+#[test]
+fn who_waits_is_served_in_the_same_transaction_as_the_script_that_feeds_him() {
+    let place = tempfile::tempdir().expect("a directory");
+    let server = ours(place.path(), START);
+    let mut waiter = crate::support::Connection::tcp(server.address().expect("it listens"));
+    waiter.send(["BLPOP", "queue", "0"]);
+    let mut client = server.client();
+    while !client.call(["INFO", "clients"]).as_str().is_some_and(|info| info.contains("blocked_clients:1")) {}
+    client.call(["EVAL", "redis.call('RPUSH', 'queue', 'a') redis.call('SET', 'k', 'v')", "0"]);
+    assert!(!waiter.read().is_nil());
+    let file = std::fs::read(place.path().join(INCREMENT)).expect("there is a log");
+    assert_eq!(records_of(&file, START)[1..], ["MULTI", "RPUSH queue a", "SET k v", "LPOP queue", "EXEC"]);
+}
+
+#[test]
 fn keys_that_expire_are_removed_in_front_of_what_finds_them_gone() {
     check_ours(
         "

@@ -456,6 +456,65 @@ fn a_log_may_go_there_and_back() {
     }
 }
 
+const LIBRARY: &str =
+    "#!lua name=lib\nredis.register_function('hello', function(keys, args) return 'hello ' .. args[1] end)";
+
+/// Functions in snapshots, in logs and by FUNCTION DUMP, from here to there and back.
+#[test]
+fn functions_go_there_and_back() {
+    for kind in KINDS {
+        for form in ["snapshot", "log", "rewritten log", "log of commands"] {
+            let greets = |place: &str, server: &mut dyn FnMut(&[&[u8]]) -> Value| {
+                let answer = server(&[b"FCALL", b"hello", b"0", b"you"]);
+                assert_eq!(answer.as_str(), Some("hello you"), "{kind:?}, {form}, {place}: {answer:?}");
+            };
+            let place = directory();
+            let settings: &[(&str, &str)] = match form {
+                "snapshot" => &[("appendonly", "no")],
+                "log of commands" => &[("appendonly", "yes"), ("aof-use-rdb-preamble", "no")],
+                _ => &[("appendonly", "yes")],
+            };
+            let options: Vec<String> =
+                settings.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).into()]).collect();
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            let server = ours(place.path(), settings);
+            let mut client = server.client();
+            assert_eq!(client.call(["FUNCTION", "LOAD", LIBRARY]).as_str(), Some("lib"));
+            match form {
+                "snapshot" => assert!(client.call(["SAVE"]).is_ok()),
+                "log" => {}
+                _ => {
+                    client.call(["BGREWRITEAOF"]);
+                    while client.call(["INFO", "persistence"]).as_str().unwrap().contains("_in_progress:1") {
+                        std::thread::yield_now();
+                    }
+                }
+            }
+            let ours_dumped = client.call(["FUNCTION", "DUMP"]);
+            drop((client, server));
+            let Some(oracle) = theirs(kind, place.path(), &options) else { return };
+            let mut there = oracle.connect();
+            greets("ours there", &mut |args| there.call(args));
+            there.call(["FUNCTION", "FLUSH"]);
+            assert!(there.call([b"FUNCTION".as_slice(), b"RESTORE", ours_dumped.as_bytes().unwrap()]).is_ok());
+            greets("restored there", &mut |args| there.call(args));
+            let theirs_dumped = there.call(["FUNCTION", "DUMP"]);
+            if form == "snapshot" {
+                assert!(there.call(["SAVE"]).is_ok());
+            }
+            drop(there);
+            oracle.stop();
+            // What they have written loads here.
+            let server = ours(place.path(), settings);
+            let mut client = server.client();
+            greets("theirs here", &mut |args| client.call(args));
+            client.call(["FUNCTION", "FLUSH"]);
+            assert!(client.call([b"FUNCTION".as_slice(), b"RESTORE", theirs_dumped.as_bytes().unwrap()]).is_ok());
+            greets("restored here", &mut |args| client.call(args));
+        }
+    }
+}
+
 #[test]
 fn dumped_values_go_there_and_back() {
     let server = ours(directory().path(), &[("appendonly", "no")]);

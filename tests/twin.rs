@@ -9,6 +9,8 @@ mod hash;
 mod keys;
 mod known;
 mod list;
+mod script;
+mod script_libraries;
 mod set;
 mod sorted_set;
 mod stream;
@@ -83,12 +85,27 @@ fn transactions() {
     run("transactions", transaction::ENTRIES);
 }
 
+#[test]
+fn scripts() {
+    // All but the transactions, in which known differences would hide too deep.
+    let all: Vec<&'static Entry> = FAMILIES[..FAMILIES.len() - 1].iter().copied().flatten().collect();
+    run_dressed("scripts", &all, Some(script::dress));
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number: {value}")))
 }
 
 /// Runs a family's commands and fails with the shortest sequences that make a difference.
 fn run(family: &str, entries: &'static [Entry]) {
+    run_dressed(family, &entries.iter().collect::<Vec<_>>(), None);
+}
+
+/// Makes something else of a step.
+type Dress = fn(Step, &mut fastrand::Rng) -> Step;
+
+/// The same with what `dress` makes of the commands.
+fn run_dressed(family: &str, entries: &[&'static Entry], dress: Option<Dress>) {
     let commands = variable("RESPLITE_TWIN_COMMANDS");
     let seed = variable("RESPLITE_TWIN_SEED");
     // A long run is about its own seed; the fixed ones have run before.
@@ -97,10 +114,10 @@ fn run(family: &str, entries: &'static [Entry]) {
     for seed in fixed.chain(seed) {
         for protocol in [Protocol::Resp2, Protocol::Resp3] {
             let mut twins = Twins::start(protocol);
-            let mut generator = Generator::new(entries, seed);
+            let mut generator = Generator::of(entries, seed);
             let mut left = commands.map_or(COMMANDS, |commands| commands as usize);
             while left > 0 && shown.len() < MOST_SHOWN {
-                let steps = sequence(&mut generator, &mut left);
+                let steps = sequence(&mut generator, &mut left, dress);
                 for difference in twins.run(&steps) {
                     if shown.iter().any(|other| other.is_like(&difference)) {
                         continue;
@@ -119,11 +136,14 @@ fn run(family: &str, entries: &'static [Entry]) {
 }
 
 /// Some steps, and a look at all that they left behind.
-fn sequence(generator: &mut Generator, left: &mut usize) -> Vec<Step> {
+fn sequence(generator: &mut Generator, left: &mut usize, dress: Option<Dress>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let most = generator.chance.usize(SEQUENCE / 20..SEQUENCE);
     while steps.len() < most && *left > 0 {
-        let step = generator.step();
+        let mut step = generator.step();
+        if let Some(dress) = dress {
+            step = dress(step, &mut generator.chance);
+        }
         *left = left.saturating_sub(step.len());
         steps.push(step);
     }

@@ -30,6 +30,7 @@ impl Flags {
     pub(crate) const ASKING: Flags = Flags(1 << 11);
     pub(crate) const FAST: Flags = Flags(1 << 12);
     pub(crate) const NO_AUTH: Flags = Flags(1 << 13);
+    /// Not shown: it may have others do what is logged.
     pub(crate) const MAY_REPLICATE: Flags = Flags(1 << 14);
     pub(crate) const MOVABLEKEYS: Flags = Flags(1 << 15);
     pub(crate) const NO_MULTI: Flags = Flags(1 << 16);
@@ -55,7 +56,6 @@ impl Flags {
         (Flags::ASKING, "asking"),
         (Flags::FAST, "fast"),
         (Flags::NO_AUTH, "no_auth"),
-        (Flags::MAY_REPLICATE, "may_replicate"),
         (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (Flags::NO_ASYNC_LOADING, "no_async_loading"),
         (Flags::NO_MULTI, "no_multi"),
@@ -81,6 +81,7 @@ pub(crate) enum Group {
     Hash,
     List,
     PubSub,
+    Scripting,
     Server,
     Set,
     SortedSet,
@@ -98,6 +99,7 @@ impl Group {
             Group::Hash => "hash",
             Group::List => "list",
             Group::PubSub => "pubsub",
+            Group::Scripting => "scripting",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
@@ -116,6 +118,7 @@ impl Group {
             Group::List => Some("list"),
             // The flag says it: help is not in the category.
             Group::PubSub => None,
+            Group::Scripting => Some("scripting"),
             Group::Server => None,
             Group::Set => Some("set"),
             Group::SortedSet => Some("sortedset"),
@@ -285,6 +288,8 @@ pub(crate) struct Command {
     pub(crate) subcommands: &'static [Command],
     /// The argument that is the only key, or 0: the fast way to a command's shard.
     pub(crate) single_key: u8,
+    /// The argument that is likely to be the first key, or 0: what a batch brings closer to the processor beforehand.
+    pub(crate) first_key: u8,
 }
 
 impl Command {
@@ -303,6 +308,7 @@ impl Command {
             syntax: "",
             subcommands: &[],
             single_key: 0,
+            first_key: 0,
         }
     }
 
@@ -364,6 +370,12 @@ impl Command {
                 begin as u8
             }
             _ => 0,
+        };
+        self.first_key = match (self.single_key, spec.find) {
+            (0, Find::Count { count, first, .. }) if at == 0 && spec.keyword.is_none() && !spec.is_channel => {
+                (spec.begin + count + first) as u8
+            }
+            (single, _) => single,
         };
         self
     }

@@ -6,12 +6,14 @@ pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod debug;
 pub(crate) mod dump;
+pub(crate) mod function;
 pub(crate) mod hash;
 pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod persistence;
 pub(crate) mod pubsub;
+pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod slow;
@@ -53,6 +55,8 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     stream::COMMANDS,
     pubsub::COMMANDS,
     transaction::COMMANDS,
+    script::COMMANDS,
+    function::COMMANDS,
     server::COMMANDS,
     persistence::COMMANDS,
     config::COMMANDS,

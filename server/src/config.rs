@@ -141,6 +141,10 @@ pub struct Settings {
     pub proto_max_bulk_len: u64,
     /// Most unread input of a client.
     pub client_query_buffer_limit: u64,
+    /// Milliseconds that a script runs for before others are told that the server is busy; 0: they are kept waiting.
+    pub busy_reply_threshold: u64,
+    /// Most bytes that the code of scripts and functions may have allocated; at most 2 GiB.
+    pub lua_memory_limit: u64,
     /// Microseconds that a command runs for to be in the slow log; negative: none is.
     pub slowlog_log_slower_than: i64,
     /// Entries of the slow log that are kept.
@@ -202,6 +206,8 @@ impl Default for Settings {
             maxmemory: 0,
             proto_max_bulk_len: 512 << 20,
             client_query_buffer_limit: 1 << 30,
+            busy_reply_threshold: 5000,
+            lua_memory_limit: 1 << 30,
             slowlog_log_slower_than: 10_000,
             slowlog_max_len: 128,
             latency_monitor_threshold: 0,

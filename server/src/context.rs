@@ -3,7 +3,7 @@
 //! The write path keeps its own books. A handler changes a value only inside `update` or `upsert`; watchers, byte
 //! counts, deadlines and the removal of emptied collections follow from what the closure returns.
 
-use crate::command::{Command, Flags, Locks};
+use crate::command::{Command, Flags, Group, Locks};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
@@ -76,6 +76,8 @@ pub(crate) struct Ctx<'a> {
     hashes: KeyHashes,
     /// What runs is not the client's command but that of somebody who waited.
     pub(crate) attempt: Option<Attempt>,
+    /// What runs is called by a script.
+    in_script: bool,
     /// Those who have waited and are to be told what they got.
     pub(crate) served: Vec<Arc<Waiting>>,
 }
@@ -103,6 +105,7 @@ impl<'a> Ctx<'a> {
             is_alone: true,
             hashes,
             attempt: None,
+            in_script: false,
             served: Vec::new(),
         }
     }
@@ -129,11 +132,13 @@ impl<'a> Ctx<'a> {
         if is_logged {
             self.note(args, before);
         }
-        if self.session.is_tracking && self.attempt.is_none() && command.flags.has(Flags::READONLY) {
+        // What a script names it may never read; the commands that it calls say what was read.
+        let reads = command.flags.has(Flags::READONLY) && command.group != Group::Scripting;
+        if self.session.is_tracking && self.attempt.is_none() && reads {
             self.remember_reads(command, args);
         }
         // What is tried again for somebody who waits was shown when it was sent.
-        if self.engine.monitors.is_watched() && self.attempt.is_none() {
+        if self.engine.monitors.is_watched() && self.attempt.is_none() && !command.flags.has(Flags::SKIP_MONITOR) {
             self.show(args);
         }
     }
@@ -151,14 +156,56 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Prepares for the commands of a script, which are parts of the one that is running; returns whether what they do is
+    /// logged.
+    pub(crate) fn begin_script(&mut self) -> bool {
+        self.is_alone = false;
+        self.in_script = true;
+        self.is_logged
+    }
+
+    /// Runs a command that a script calls.
+    #[inline]
+    pub(crate) fn run_in_script(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
+        self.run_timed(command, args, out);
+    }
+
+    /// Puts back what a script may have changed for its own commands.
+    pub(crate) fn end_script(&mut self, outer: &'static Command, db: usize, is_logged: bool) {
+        self.in_script = false;
+        self.command = outer;
+        self.session.db = db;
+        self.is_logged = is_logged;
+    }
+
+    /// Whether what commands do from now on is logged.
+    pub(crate) fn set_logged(&mut self, is_logged: bool) {
+        self.is_logged = is_logged;
+    }
+
+    /// Has nothing of what the running command has done come to be kept, nor of what is done from now on: the server ends in
+    /// the middle of it.
+    pub(crate) fn abandon(&mut self) {
+        self.session.journal = journal::Journal::default();
+        self.is_logged = false;
+        self.engine.log.begin_close();
+        log::error!("A script that has written was ended with the server: what it did is not kept");
+    }
+
+    /// Takes those out of the shards, all of which are locked, who left while a script kept the shards for itself.
+    pub(crate) fn clear_left_over(&mut self) {
+        let engine = self.engine;
+        engine.clear_left_over(&mut self.locked);
+    }
+
     /// Shows the command that has just run to those who watch.
     #[cold]
-    fn show(&self, args: Args<'_>) {
+    pub(crate) fn show(&self, args: Args<'_>) {
         if self.session.is_replay {
             return;
         }
         let (command, db, client) = (self.command, self.session.db, &*self.session.record);
-        let event = Event { command, args, micros: self.micros, db, client };
+        let event = Event { command, args, micros: self.micros, db, client, in_script: self.in_script };
         self.engine.monitors.show(&event, &self.session.settings);
     }
 
@@ -306,6 +353,13 @@ impl<'a> Ctx<'a> {
     /// Has the running command logged even if it changes no key.
     pub(crate) fn log_always(&mut self) {
         self.session.journal.is_forced = self.is_logged;
+    }
+
+    /// Has the running command count, and logged, as a change of the data although it changes no key. All shards are locked.
+    pub(crate) fn count_change(&mut self) {
+        if let Some(shard) = self.locked.shards().next() {
+            shard.count_change();
+        }
     }
 
     /// Milliseconds since the epoch, the same for the whole command and for all of EXEC.

@@ -1,19 +1,20 @@
 //! One server's shared state, and the one door through which every command enters it, whoever sends it.
 
-use crate::command::{self, Command, Flags, Locks};
+use crate::command::{self, Command, Flags, Group, Locks};
 use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
-use crate::error::CommandError;
+use crate::error::{CmdResult, CommandError};
 use crate::monitor::Monitors;
 use crate::notify::EventClasses;
 use crate::pause::Pause;
 use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
 use crate::pubsub::PubSub;
 use crate::registry::{ClientRecord, Registry};
-use crate::session::{ReplyMode, Session};
+use crate::script::Scripts;
+use crate::session::{ReplyMode, Session, Watched};
 use crate::slow::{self, Done, Slow};
 use crate::tracking::Tracking;
-use crate::waiting::WaitingRoom;
+use crate::waiting::{Waiting, WaitingRoom};
 use parking_lot::RwLock;
 use resplite_resp::reply::{Checkpoint, Reply};
 use resplite_resp::request::{Args, Batch};
@@ -117,6 +118,12 @@ impl Stats {
     }
 }
 
+/// What a client has left in shards that it could not lock.
+pub(crate) enum LeftOver {
+    Watched(Watched),
+    Wait(Arc<Waiting>),
+}
+
 /// What the host of a server does when settings change.
 pub(crate) type SettingsHook = Box<dyn Fn(&Settings) + Send + Sync>;
 
@@ -136,6 +143,9 @@ pub(crate) struct Engine {
     pub(crate) pause: Pause,
     pub(crate) tracking: Tracking,
     pub(crate) slow: Slow,
+    pub(crate) scripts: Scripts,
+    /// What clients have left in shards that a script kept from them.
+    left_over: parking_lot::Mutex<Vec<LeftOver>>,
     /// Called when something is due earlier than all that was known.
     bell: std::sync::OnceLock<Arc<dyn Fn() + Send + Sync>>,
     settings: RwLock<Arc<Settings>>,
@@ -150,6 +160,8 @@ pub(crate) struct Engine {
     pub(crate) tcp_port: AtomicUsize,
     pub(crate) workers: usize,
     pub(crate) peak_memory: AtomicUsize,
+    /// What [`Engine::used_memory`] found last.
+    last_memory: AtomicUsize,
     /// The thread that frees what UNLINK and FLUSHALL ASYNC took out; started when it is first needed.
     freer: parking_lot::Mutex<Option<std::sync::mpsc::Sender<Box<dyn Send>>>>,
     stop: AtomicBool,
@@ -202,6 +214,8 @@ impl Engine {
             pause: Pause::default(),
             tracking: Tracking::default(),
             slow: Slow::default(),
+            scripts: Scripts::default(),
+            left_over: parking_lot::Mutex::default(),
             bell: std::sync::OnceLock::new(),
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
@@ -211,6 +225,7 @@ impl Engine {
             tcp_port: AtomicUsize::new(0),
             workers,
             peak_memory: AtomicUsize::new(0),
+            last_memory: AtomicUsize::new(0),
             freer: parking_lot::Mutex::new(None),
             stop: AtomicBool::new(false),
             on_stop: std::sync::OnceLock::new(),
@@ -289,12 +304,45 @@ impl Engine {
     /// Forgets what the session watches.
     pub(crate) fn unwatch(&self, session: &mut Session) {
         let watched = std::mem::take(&mut session.watched);
+        session.record.watching.store(0, Ordering::Relaxed);
         for (db, key) in &watched.keys {
-            let mut locked = self.keyspace.lock_one(self.keyspace.shard_of(self.keyspace.hash(key)));
+            let Some(mut locked) = self.lock_in_time(&ShardSet::one(self.keyspace.shard_of(self.keyspace.hash(key))))
+            else {
+                return self.leave(LeftOver::Watched(watched));
+            };
             let at = locked.key(*db, key);
             locked.shard(at.hash).unwatch(at, &watched.watcher);
         }
-        session.record.watching.store(0, Ordering::Relaxed);
+    }
+
+    /// Keeps what is to be taken out of the shards when the script is through that holds them.
+    pub(crate) fn leave(&self, left: LeftOver) {
+        self.left_over.lock().push(left);
+        // It may have ended just now, and have looked before this was there.
+        if !self.scripts.running.is_long() {
+            self.clear_left_over(&mut self.keyspace.lock(&ShardSet::All));
+        }
+    }
+
+    /// Takes out of the shards, all of which are locked, what was left there.
+    pub(crate) fn clear_left_over(&self, locked: &mut Locked<'_>) {
+        let left = std::mem::take(&mut *self.left_over.lock());
+        for left in left {
+            match left {
+                LeftOver::Watched(watched) => {
+                    for (db, key) in &watched.keys {
+                        let at = locked.key(*db, key);
+                        locked.shard(at.hash).unwatch(at, &watched.watcher);
+                    }
+                }
+                LeftOver::Wait(waiting) => waiting.leave_lines(locked),
+            }
+        }
+    }
+
+    /// Locks shards, unless a script holds them for so long that nobody is kept waiting for its end.
+    pub(crate) fn lock_in_time(&self, shards: &ShardSet) -> Option<Locked<'_>> {
+        self.keyspace.lock_unless(shards, || self.scripts.running.is_busy())
     }
 
     /// Has `bell` called when something is due earlier than [`Engine::next_due`] last said. Only the first call counts.
@@ -318,21 +366,26 @@ impl Engine {
     }
 
     /// Does what is due; of keys that expire about `most`.
-    pub(crate) fn run_due(&self, now: Millis, most: usize) {
+    ///
+    /// Returns false if a script keeps the shards for itself: then what is due there is due still.
+    pub(crate) fn run_due(&self, now: Millis, most: usize) -> bool {
         self.pause.end_if_due(now);
         // A wait whose time is up is no reason to look into every shard.
+        let mut is_done = true;
         if !self.pause.is_on() && self.keyspace.next_deadline().is_some_and(|due| due <= now) {
-            self.expire(now, most);
+            is_done = self.expire(now, most);
         }
         self.waiting_room.time_out(now);
+        is_done
     }
 
-    /// Removes keys whose time has come, at most about `most`; the log and those who listen hear of each.
-    fn expire(&self, now: Millis, most: usize) {
+    /// Removes keys whose time has come, at most about `most`; the log and those who listen hear of each. Returns false if a
+    /// script keeps the shards for itself.
+    fn expire(&self, now: Millis, most: usize) -> bool {
         let micros = self.clock.micros();
         let mut sweep = self.keyspace.sweep(now, most);
         let mut housekeeper = None;
-        while let Some(locked) = sweep.next(&self.keyspace) {
+        while let Some(locked) = sweep.next(&self.keyspace, || self.scripts.running.is_long()) {
             if locked.has_news() {
                 let session = housekeeper.get_or_insert_with(|| self.housekeeper());
                 let due = now.saturating_mul(1000);
@@ -341,6 +394,7 @@ impl Engine {
         }
         let done = self.clock.micros();
         self.slow.sample("expire-cycle", done, done.saturating_sub(micros), &self.settings().0);
+        !sweep.has_given_up()
     }
 
     /// A session for what the server does by itself.
@@ -350,10 +404,16 @@ impl Engine {
         self.open_session(record)
     }
 
-    /// Bytes of data and tables.
+    /// Bytes of data and tables; what they were when somebody last asked, while a script keeps the shards for itself.
     pub(crate) fn used_memory(&self) -> usize {
         let mut bytes = 0;
-        self.keyspace.for_each_shard(|shard| bytes += shard.entry_bytes() + shard.overhead_bytes());
+        for shard in 0..self.keyspace.shards() {
+            let Some(mut locked) = self.keyspace.lock_one_unless(shard, || self.scripts.running.is_long()) else {
+                return self.last_memory.load(Ordering::Relaxed);
+            };
+            bytes += locked.shards().map(|shard| shard.entry_bytes() + shard.overhead_bytes()).sum::<usize>();
+        }
+        self.last_memory.store(bytes, Ordering::Relaxed);
         self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
         bytes
     }
@@ -495,12 +555,15 @@ impl Engine {
         if self.pause.stops_all() {
             return true;
         }
-        let changes = |command: &Command| command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE);
+        let changes = |command: &Command, args: Args<'_>| {
+            command.flags.has(Flags::WRITE)
+                || command.flags.has(Flags::MAY_REPLICATE) && self.scripts.may_write(command.name, args)
+        };
         match &session.transaction {
             Some(transaction) if command.locks == Locks::Queue => {
-                transaction.queue.iter().any(|(queued, _)| changes(queued))
+                transaction.queue.iter().any(|(queued, args)| changes(queued, args.as_args()))
             }
-            _ => changes(command),
+            _ => changes(command, args),
         }
     }
 
@@ -541,8 +604,8 @@ impl Engine {
         let command = command::find(args.name());
         let mut hash = 0;
         if let Some(command) = command
-            && command.single_key != 0
-            && let Some(key) = args.get(usize::from(command.single_key))
+            && command.first_key != 0
+            && let Some(key) = args.get(usize::from(command.first_key))
         {
             hash = self.keyspace.hash(key);
         }
@@ -550,14 +613,14 @@ impl Engine {
     }
 
     fn touch(&self, db: usize, prepared: &[Prepared]) {
-        let single = |prepared: &&Prepared| prepared.command.is_some_and(|command| command.single_key != 0);
-        for Prepared { hash, .. } in prepared.iter().filter(single) {
+        let has_key = |prepared: &&Prepared| prepared.command.is_some_and(|command| command.first_key != 0);
+        for Prepared { hash, .. } in prepared.iter().filter(has_key) {
             // A shard that another worker holds is not worth waiting for: this is only a hint.
             if let Some(shard) = self.keyspace.try_lock_one(self.keyspace.shard_of(*hash)) {
                 shard.touch_bucket(db, *hash);
             }
         }
-        for Prepared { hash, .. } in prepared.iter().filter(single) {
+        for Prepared { hash, .. } in prepared.iter().filter(has_key) {
             if let Some(shard) = self.keyspace.try_lock_one(self.keyspace.shard_of(*hash)) {
                 shard.touch_entry(db, *hash);
             }
@@ -589,31 +652,19 @@ impl Engine {
                     let known = prepared.command.is_some_and(|prepared| std::ptr::eq(prepared, command));
                     hashes.add(&args[key], if known { prepared.hash } else { self.keyspace.hash(&args[key]) });
                 }
-                {
-                    let locked = self.lock(session, command, args, &mut hashes);
-                    let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
-                    ctx.run(command, args, out);
-                    ctx.settle();
+                match self.lock(session, command, args, &mut hashes) {
+                    Some(locked) => {
+                        let mut ctx = Ctx::new(self, session, locked, command, micros, hashes);
+                        ctx.run(command, args, out);
+                        ctx.settle();
+                    }
+                    None => self.reject(session, prepared.command, self.busy_error(), out),
                 }
                 if session.caching.is_some() {
                     session.forget_caching(command);
                 }
             }
-            Err(error) => {
-                if let Some(transaction) = &mut session.transaction {
-                    transaction.aborted = true;
-                }
-                let mut error = error;
-                if prepared.command.is_some_and(|command| command.name == "exec") {
-                    // An EXEC that may not run ends its transaction all the same.
-                    session.transaction = None;
-                    session.record.queued.store(-1, Ordering::Relaxed);
-                    self.unwatch(session);
-                    error = error.exec_rejected();
-                }
-                self.stats.count_error(error.as_bytes());
-                out.error(error.as_bytes());
-            }
+            Err(error) => self.reject(session, prepared.command, error, out),
         }
         if session.reply_mode != ReplyMode::On {
             if let Some(pending) = &mut session.pending {
@@ -621,6 +672,34 @@ impl Engine {
             }
             mute(session, out, start, is_wanted);
         }
+    }
+
+    /// Writes why a command does not run; a transaction that it belongs to fails with it.
+    #[cold]
+    fn reject(
+        &self,
+        session: &mut Session,
+        command: Option<&'static Command>,
+        mut error: CommandError,
+        out: &mut Reply,
+    ) {
+        if let Some(transaction) = &mut session.transaction {
+            transaction.aborted = true;
+        }
+        if command.is_some_and(|command| command.name == "exec") {
+            // An EXEC that may not run ends its transaction all the same.
+            session.transaction = None;
+            session.record.queued.store(-1, Ordering::Relaxed);
+            self.unwatch(session);
+            error = error.exec_rejected();
+        }
+        self.stats.count_error(error.as_bytes());
+        out.error(error.as_bytes());
+    }
+
+    /// What is said while a script keeps everything for itself.
+    pub(crate) fn busy_error(&self) -> CommandError {
+        if self.scripts.running.is_function() { CommandError::BUSY_FUNCTION } else { CommandError::BUSY_SCRIPT }
     }
 
     /// Whether the command may run at all: it exists, has the right number of arguments, the client may call it.
@@ -644,16 +723,18 @@ impl Engine {
         if !session.authenticated && !command.flags.has(Flags::NO_AUTH) && !session.settings.requirepass.is_empty() {
             return Err(CommandError::NOAUTH);
         }
+        let is_busy = self.scripts.running.is_busy();
+        if is_busy && !command.flags.has(Flags::ALLOW_BUSY) {
+            return Err(self.busy_error());
+        }
         let trouble = self.persistence.trouble();
         if trouble != 0 || self.log.has_failed() {
             self.admit_in_trouble(session, command, trouble)?;
         }
-        if session.settings.maxmemory != 0
-            && !session.is_replay
-            && needs_memory(session, command)
-            && self.used_memory() as u64 > session.settings.maxmemory
-        {
-            return Err(CommandError::OOM);
+        if session.settings.maxmemory != 0 && !session.is_replay && !is_busy {
+            self.admit_by_memory(session, command)?;
+        } else {
+            session.is_short = false;
         }
         if session.is_restricted() && !is_open_to_subscribers(command) {
             return Err(CommandError::subscribed(command.name));
@@ -665,6 +746,27 @@ impl Engine {
             return Err(CommandError::NOT_IN_TRANSACTION);
         }
         Ok(command)
+    }
+
+    /// Whether the command may run as far as memory goes; what a script may do of it turns out later.
+    #[cold]
+    fn admit_by_memory(&self, session: &mut Session, command: &Command) -> CmdResult {
+        let needs = needs_memory(session, command);
+        let may_call_others = command.locks == Locks::Queue || command.group == Group::Scripting;
+        session.is_short = false;
+        if (needs || may_call_others) && self.used_memory() as u64 > session.settings.maxmemory {
+            session.is_short = true;
+        }
+        if needs && session.is_short { Err(CommandError::OOM) } else { Ok(()) }
+    }
+
+    /// Whether a script may write now.
+    pub(crate) fn admit_write(&self, session: &Session) -> CmdResult {
+        let trouble = self.persistence.trouble();
+        if (trouble == 0 && !self.log.has_failed()) || session.is_replay {
+            return Ok(());
+        }
+        self.admit_change(session, trouble)
     }
 
     /// Whether the command may run while data is being loaded, or cannot be kept.
@@ -685,9 +787,11 @@ impl Engine {
             _ => command.flags.has(Flags::WRITE),
         };
         // PING as well: it is what asks whether a server is well.
-        if !writes && command.name != "ping" {
-            return Ok(());
-        }
+        if writes || command.name == "ping" { self.admit_change(session, trouble) } else { Ok(()) }
+    }
+
+    /// Whether what is changed now can be kept.
+    fn admit_change(&self, session: &Session, trouble: u8) -> CmdResult {
         if trouble & SAVE_FAILED != 0
             && session.settings.stop_writes_on_bgsave_error
             && !session.settings.save.is_empty()
@@ -721,13 +825,14 @@ impl Engine {
         command.for_each_key(args, |index| shards.add(self.keyspace.shard_of(self.keyspace.hash(&args[index]))));
     }
 
-    /// Locks what the command needs; the hashes that this takes are kept in `hashes`.
+    /// Locks what the command needs, unless a script keeps it for itself; the hashes that this takes are kept in `hashes`.
     #[inline]
-    fn lock(&self, session: &Session, command: &Command, args: Args<'_>, hashes: &mut KeyHashes) -> Locked<'_> {
+    fn lock(&self, session: &Session, command: &Command, args: Args<'_>, hashes: &mut KeyHashes) -> Option<Locked<'_>> {
         if let (true, Some(hash)) = (command.single_key != 0, hashes.iter().next()) {
-            let locked = self.keyspace.lock_one(self.keyspace.shard_of(hash));
+            let locked =
+                self.keyspace.lock_one_unless(self.keyspace.shard_of(hash), || self.scripts.running.is_busy())?;
             if command.flags.has(Flags::READONLY) || !locked.is_short() {
-                return locked;
+                return Some(locked);
             }
         }
         let mut shards = ShardSet::none();
@@ -747,19 +852,19 @@ impl Engine {
                 }
             }
         }
-        let mut locked = self.keyspace.lock(&shards);
+        let mut locked = self.lock_in_time(&shards)?;
         // Who only reads feeds nobody.
         if !command.flags.has(Flags::READONLY) && locked.is_short() {
             // Somebody who waits here will need more than these shards to be served.
             drop(locked);
-            locked = self.keyspace.lock(&ShardSet::All);
+            locked = self.lock_in_time(&ShardSet::All)?;
         }
         if hashes.iter().len() > 1 {
             // As for a batch: the cache misses of several keys overlap.
             hashes.iter().for_each(|hash| locked.shard(hash).touch_bucket(session.db, hash));
             hashes.iter().for_each(|hash| locked.shard(hash).touch_entry(session.db, hash));
         }
-        locked
+        Some(locked)
     }
 }
 

@@ -148,6 +148,28 @@ texts! {
     INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255";
     MONITOR_READS_KEYS = "ERR Replica can't interact with the keyspace";
     MONITOR_REFUSED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL.";
+    NO_FUNCTION = "ERR Function not found";
+    NO_LIBRARY = "ERR Library not found";
+    NEGATIVE_NUMKEYS = "ERR Number of keys can't be negative";
+    BAD_NUMBER_OF_KEYS = "ERR Bad number of keys provided";
+    BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
+    NOT_BUSY = "NOTBUSY No scripts in execution right now.";
+    UNKILLABLE = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
+    UNKNOWN_IN_SCRIPT = "ERR Unknown Redis command called from script";
+    ARITY_IN_SCRIPT = "ERR Wrong number of args calling Redis command from script";
+    NOT_IN_SCRIPT = "ERR This Redis command is not allowed from script";
+    READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
+    WRITING_IN_RO = "ERR Can not execute a script with write flag using *_ro command.";
+    SCRIPT_OOM = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
+    SCRIPT_FLUSH_MODE = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+    SCRIPT_DEBUG_MODE = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+    NO_SCRIPT_DEBUG = "ERR SCRIPT DEBUG is not supported: there is no debugger";
+    FUNCTION_FLUSH_MODE = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+    RESTORE_POLICY = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
+    FUNCTION_PAYLOAD = "ERR failed loading functions payload";
+    NO_LIBRARY_NAME = "ERR library name argument was not given";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 
@@ -158,6 +180,16 @@ impl CommandError {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         })
+    }
+
+    /// An error whose text may be of any bytes.
+    pub(crate) fn bytes(text: Vec<u8>) -> Self {
+        CommandError(Cow::Owned(text))
+    }
+
+    /// A script that does not compile.
+    pub(crate) fn not_compiled(why: &[u8]) -> Self {
+        CommandError(Cow::Owned([b"ERR Error compiling script (new function): ", why].concat()))
     }
 
     /// An error that quotes an argument, which may be of any bytes; of a longer one the first 128 are shown.

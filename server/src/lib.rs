@@ -16,6 +16,7 @@ mod pause;
 mod persistence;
 mod pubsub;
 mod registry;
+mod script;
 mod server;
 mod session;
 mod slow;

@@ -43,10 +43,10 @@ impl Monitors {
         self.is_watched.store(!clients.is_empty(), Ordering::Relaxed);
     }
 
-    /// Shows everybody who watches a command that `client` has run; what administers the server is not shown.
+    /// Shows everybody who watches a command that a client has run; what administers the server is not shown.
     #[cold]
     pub(crate) fn show(&self, event: &Event<'_>, settings: &Settings) {
-        if event.command.flags.has(Flags::ADMIN) || event.command.flags.has(Flags::SKIP_MONITOR) {
+        if event.command.flags.has(Flags::ADMIN) {
             return;
         }
         let line = event.line();
@@ -63,19 +63,24 @@ pub(crate) struct Event<'a> {
     pub(crate) micros: u64,
     pub(crate) db: usize,
     pub(crate) client: &'a ClientRecord,
+    /// A script of that client has called it.
+    pub(crate) in_script: bool,
 }
 
 impl Event<'_> {
     /// Time, database, address and arguments in quotes, with what is secret left out.
     fn line(&self) -> Vec<u8> {
-        let Event { command, args, micros, db, client } = self;
+        let Event { command, args, micros, db, client, in_script } = self;
         let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
         let place = if client.is_unix { "unix:" } else { "" };
         let address =
             if client.is_unix { client.addr.strip_suffix(":0").unwrap_or(&client.addr) } else { &client.addr };
         let mut line = Vec::with_capacity(64 + args.byte_len());
         // A Vec takes everything.
-        let _ = write!(line, "{seconds}.{micros:06} [{db} {place}{address}]");
+        let _ = match in_script {
+            true => write!(line, "{seconds}.{micros:06} [{db} lua]"),
+            false => write!(line, "{seconds}.{micros:06} [{db} {place}{address}]"),
+        };
         for (at, arg) in args.iter().enumerate() {
             line.push(b' ');
             quote(if is_secret(command, *args, at) { b"(redacted)" } else { arg }, &mut line);
@@ -123,7 +128,14 @@ mod tests {
         let mut client = ClientRecord::new(1, "/tmp/socket:0".into(), String::new(), -1, 0);
         client.is_unix = true;
         let command = crate::command::find(words[0]).unwrap();
-        let event = Event { command, args: args.as_args(), micros: 1_700_000_000_000_042, db: 3, client: &client };
+        let event = Event {
+            command,
+            args: args.as_args(),
+            micros: 1_700_000_000_000_042,
+            db: 3,
+            client: &client,
+            in_script: false,
+        };
         String::from_utf8(event.line()).unwrap()
     }
 

@@ -4,17 +4,20 @@ mod connection;
 
 use crate::config::Settings;
 use crate::engine::Engine;
-use connection::{Connection, Scratch, Stream};
-use parking_lot::Mutex;
+use connection::{Connection, Scratch, Served, Stream};
+use parking_lot::{Mutex, MutexGuard};
 use resplite_storage::aof::Log;
+use resplite_storage::clock::Stopwatch;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,14 +26,65 @@ use tokio::sync::{Notify, mpsc};
 /// Keys that may expire before the connections of the same thread get their turn.
 const SWEEP: usize = 1024;
 
+/// How long what is due waits for a script that keeps the shards for itself, before it is looked at again.
+const SCRIPT_PAUSE: Duration = Duration::from_millis(10);
+
 /// What a worker is sent: a connection that it serves from then on.
 type Accepted = (Stream, String, String, Seat);
 
 /// One thread with its own event loop and its own connections.
+#[derive(Default)]
 pub(crate) struct Worker {
-    pub(crate) scratch: Mutex<Scratch>,
-    connections: std::sync::atomic::AtomicUsize,
+    scratch: Mutex<Scratch>,
+    connections: AtomicUsize,
     held: Mutex<Held>,
+    /// The connections by their clients' ids, for a script that keeps the thread for long.
+    members: Mutex<HashMap<u64, Weak<Mutex<Connection>>>>,
+    /// New connections that are to be served here.
+    inbox: Mutex<Option<mpsc::UnboundedReceiver<Accepted>>>,
+    last_turn: Mutex<Option<Turn>>,
+    /// Calls [`Worker::serve_while_busy`].
+    while_busy: OnceLock<Arc<dyn Fn() + Send + Sync>>,
+}
+
+/// When the connections last had their turn while a script kept the thread, and how long that took.
+struct Turn {
+    since: Stopwatch,
+    took: Duration,
+}
+
+/// Least time between two turns of the connections while a script keeps their thread.
+const TURN_PAUSE: Duration = Duration::from_millis(10);
+/// The script gets at least so many times what a turn of the connections takes.
+const TURN_SHARE: u32 = 10;
+
+/// A worker's buffers, or others in their place while those are in use: a script serves the other connections of its
+/// thread from within a batch.
+enum Buffers<'w> {
+    Shared(MutexGuard<'w, Scratch>),
+    Own(Box<Scratch>),
+}
+
+impl Deref for Buffers<'_> {
+    type Target = Scratch;
+
+    #[inline]
+    fn deref(&self) -> &Scratch {
+        match self {
+            Buffers::Shared(scratch) => scratch,
+            Buffers::Own(scratch) => scratch,
+        }
+    }
+}
+
+impl DerefMut for Buffers<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Scratch {
+        match self {
+            Buffers::Shared(scratch) => scratch,
+            Buffers::Own(scratch) => scratch,
+        }
+    }
 }
 
 /// Connections that wait for the log. The log wakes one task of each worker, which wakes its connections: that costs no
@@ -42,6 +96,39 @@ struct Held {
 }
 
 impl Worker {
+    /// The buffers that connections use in turn.
+    #[inline]
+    fn scratch(&self) -> Buffers<'_> {
+        match self.scratch.try_lock() {
+            Some(scratch) => Buffers::Shared(scratch),
+            None => Buffers::Own(Box::default()),
+        }
+    }
+
+    /// Lets the other connections of this thread have a turn while a script keeps it from its event loop, and new ones in.
+    /// They are told that the server is busy; some things they can do.
+    fn serve_while_busy(self: &Arc<Self>, hub: &Arc<Hub>) {
+        let mut last = self.last_turn.lock();
+        let is_early = |turn: &Turn| turn.since.elapsed() < TURN_PAUSE.max(turn.took * TURN_SHARE);
+        if last.as_ref().is_some_and(is_early) {
+            return;
+        }
+        let since = Stopwatch::start();
+        hub.accept_while_busy(self);
+        // Those that came before it was known that the event loop would not get to them.
+        while let Some(accepted) = self.inbox.lock().as_mut().and_then(|inbox| inbox.try_recv().ok()) {
+            serve_connection(&hub.engine, self, accepted);
+        }
+        let members: Vec<_> = self.members.lock().values().filter_map(Weak::upgrade).collect();
+        for member in members {
+            // The one that cannot be had is the one whose script it is.
+            if let Some(mut connection) = member.try_lock() {
+                connection.serve_while_busy();
+            }
+        }
+        *last = Some(Turn { took: since.elapsed(), since: Stopwatch::start() });
+    }
+
     /// Has a connection of this worker woken when the log is durable up to `position`, or never will be.
     pub(crate) fn hold(&self, position: u64, waker: &Waker) {
         let mut held = self.held.lock();
@@ -120,16 +207,26 @@ impl Network {
             unixsocket: unix.is_some().then(|| settings.path(&settings.unixsocket)),
         };
         let mut workers = Vec::new();
-        let mut inboxes = Vec::new();
         for _ in 0..engine.workers {
             let (sender, inbox) = mpsc::unbounded_channel();
-            let worker = Arc::new(Worker { scratch: Mutex::default(), connections: 0.into(), held: Mutex::default() });
-            workers.push((worker, sender));
-            inboxes.push(inbox);
+            workers.push((Arc::new(Worker { inbox: Mutex::new(Some(inbox)), ..Worker::default() }), sender));
         }
-        let hub = Arc::new(Hub { engine: engine.clone(), workers });
+        let doors = Doors {
+            tcp: listeners.iter().map(Socket::try_clone).collect::<io::Result<_>>()?,
+            unix: unix.as_ref().map(std::os::unix::net::UnixListener::try_clone).transpose()?,
+        };
+        let hub = Arc::new(Hub { engine: engine.clone(), workers, doors });
+        for (worker, _) in &hub.workers {
+            let (worker_then, hub_then) = (Arc::downgrade(worker), Arc::downgrade(&hub));
+            // Each worker is prepared once, here.
+            let _ = worker.while_busy.set(Arc::new(move || {
+                if let (Some(worker), Some(hub)) = (worker_then.upgrade(), hub_then.upgrade()) {
+                    worker.serve_while_busy(&hub);
+                }
+            }));
+        }
         let mut first = Some((listeners, unix));
-        for (number, inbox) in inboxes.into_iter().enumerate() {
+        for number in 0..engine.workers {
             let (hub, stop, sockets) = (hub.clone(), stop.clone(), first.take());
             let log = engine.log.clone();
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -139,7 +236,7 @@ impl Network {
                 .on_thread_park(move || log.flush())
                 .build()?;
             let thread = std::thread::Builder::new().name(format!("resplite-{number}")).spawn(move || {
-                runtime.block_on(run_worker(hub, number, inbox, sockets, stop));
+                runtime.block_on(run_worker(hub, number, sockets, stop));
             })?;
             network.threads.push(thread);
         }
@@ -201,6 +298,13 @@ impl Drop for Network {
 struct Hub {
     engine: Arc<Engine>,
     workers: Vec<(Arc<Worker>, mpsc::UnboundedSender<Accepted>)>,
+    doors: Doors,
+}
+
+/// The listening sockets once more, for a worker whose event loop does not get to run.
+struct Doors {
+    tcp: Vec<Socket>,
+    unix: Option<std::os::unix::net::UnixListener>,
 }
 
 impl Hub {
@@ -212,6 +316,29 @@ impl Hub {
         let _ = inbox.send((stream, peer, local, Seat::take(worker)));
     }
 
+    /// Lets in whoever stands at the door, to this worker.
+    fn accept_while_busy(&self, worker: &Arc<Worker>) {
+        for door in &self.doors.tcp {
+            while let Ok((socket, _)) = door.accept() {
+                // Those that come otherwise are made so by the event loop.
+                if socket.set_nonblocking(true).is_err() {
+                    continue;
+                }
+                let stream = std::net::TcpStream::from(socket);
+                let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { continue };
+                let ip = Some(peer.ip());
+                admit(self, Stream::tcp(stream), peer.to_string(), local.to_string(), ip, Some(worker));
+            }
+        }
+        let path = &self.engine.settings().0.unixsocket;
+        while let Some(Ok((stream, _))) = self.doors.unix.as_ref().map(std::os::unix::net::UnixListener::accept) {
+            if stream.set_nonblocking(true).is_ok() {
+                let place = format!("{path}:0");
+                admit(self, Stream::unix(stream), place.clone(), place, None, Some(worker));
+            }
+        }
+    }
+
     /// Number of connections, those included that their workers have yet to take on.
     fn connections(&self) -> usize {
         self.workers.iter().map(|(worker, _)| worker.connections.load(Ordering::Relaxed)).sum()
@@ -220,13 +347,7 @@ impl Hub {
 
 type Listeners = (Vec<Socket>, Option<std::os::unix::net::UnixListener>);
 
-async fn run_worker(
-    hub: Arc<Hub>,
-    number: usize,
-    mut inbox: mpsc::UnboundedReceiver<Accepted>,
-    sockets: Option<Listeners>,
-    stop: Arc<Notify>,
-) {
+async fn run_worker(hub: Arc<Hub>, number: usize, sockets: Option<Listeners>, stop: Arc<Notify>) {
     if let Some((listeners, unix)) = sockets {
         for listener in listeners {
             match tokio::net::TcpListener::from_std(listener.into()) {
@@ -246,15 +367,12 @@ async fn run_worker(
     let (engine, releaser) = (hub.engine.clone(), worker.clone());
     tokio::spawn(std::future::poll_fn(move |cx| releaser.poll_release(&engine.log, cx)));
     let serve = async {
-        while let Some((stream, peer, local, seat)) = inbox.recv().await {
-            let (engine, worker) = (hub.engine.clone(), worker.clone());
-            match stream.into_async() {
-                Ok(stream) => drop(tokio::spawn(async move {
-                    Connection::new(engine, worker, stream, peer, local).await;
-                    drop(seat);
-                })),
-                Err(error) => log::warn!("cannot serve a connection: {error}"),
-            }
+        let next = |cx: &mut Context<'_>| match &mut *worker.inbox.lock() {
+            Some(inbox) => inbox.poll_recv(cx),
+            None => Poll::Ready(None),
+        };
+        while let Some(accepted) = std::future::poll_fn(next).await {
+            serve_connection(&hub.engine, &worker, accepted);
         }
     };
     let mut stopped = std::pin::pin!(stop.notified());
@@ -266,7 +384,23 @@ async fn run_worker(
         serve.as_mut().poll(cx)
     })
     .await;
+    // Who comes now is not served any more.
+    *worker.inbox.lock() = None;
     // Connections that still have output get it sent on a best effort when the runtime drops them.
+}
+
+/// Begins to serve a connection on the thread that calls this, which is the worker's.
+fn serve_connection(engine: &Arc<Engine>, worker: &Arc<Worker>, (stream, peer, local, seat): Accepted) {
+    match stream.into_async() {
+        Ok(stream) => {
+            let served = Served::new(engine.clone(), worker.clone(), stream, peer, local);
+            tokio::spawn(async move {
+                served.await;
+                drop(seat);
+            });
+        }
+        Err(error) => log::warn!("cannot serve a connection: {error}"),
+    }
 }
 
 /// Sweeps expired keys and ends waits exactly when the next one is due, and sleeps without a deadline while nothing is.
@@ -281,8 +415,11 @@ async fn act_when_due(engine: Arc<Engine>) {
         };
         let now = engine.clock.millis();
         if next <= now {
-            engine.run_due(now, SWEEP);
-            tokio::task::yield_now().await;
+            if engine.run_due(now, SWEEP) {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(SCRIPT_PAUSE).await;
+            }
             continue;
         }
         if engine.clock.is_manual() {
@@ -301,7 +438,7 @@ async fn accept_tcp(hub: Arc<Hub>, listener: tokio::net::TcpListener) {
             Ok((stream, peer)) => {
                 let local = stream.local_addr().map_or_else(|_| String::new(), |local| local.to_string());
                 match stream.into_std() {
-                    Ok(stream) => admit(&hub, Stream::tcp(stream), peer.to_string(), local, Some(peer.ip())),
+                    Ok(stream) => admit(&hub, Stream::tcp(stream), peer.to_string(), local, Some(peer.ip()), None),
                     Err(error) => log::warn!("cannot hand over a connection: {error}"),
                 }
             }
@@ -318,7 +455,7 @@ async fn accept_unix(hub: Arc<Hub>, listener: tokio::net::UnixListener) {
     let path = hub.engine.settings().0.unixsocket.clone();
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => admit(&hub, Stream::unix(stream), format!("{path}:0"), format!("{path}:0"), None),
+            Ok(stream) => admit(&hub, Stream::unix(stream), format!("{path}:0"), format!("{path}:0"), None, None),
             Err(error) => {
                 log::warn!("accept: {error}");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -333,8 +470,8 @@ const PROTECTED: &str = "-DENIED Resplite is running in protected mode because p
     connections from other computers, set a password with requirepass, or bind the interfaces that are meant and set \
     protected-mode to no.\r\n";
 
-/// Lets a new connection in, or tells it why not.
-fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAddr>) {
+/// Lets a new connection in, or tells it why not: to the worker that has the fewest, or to this one, whose thread calls.
+fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAddr>, here: Option<&Arc<Worker>>) {
     let engine = &hub.engine;
     let (settings, _) = engine.settings();
     let refusal = if hub.connections() >= settings.maxclients {
@@ -354,7 +491,10 @@ fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAd
     }
     engine.stats.connections.fetch_add(1, Ordering::Relaxed);
     stream.configure(settings.tcp_keepalive);
-    hub.assign(stream, peer, local);
+    match here {
+        Some(worker) => serve_connection(engine, worker, (stream, peer, local, Seat::take(worker))),
+        None => hub.assign(stream, peer, local),
+    }
 }
 
 /// Opens the TCP listeners. An optional address (`-` in front) that this machine does not have is left out.

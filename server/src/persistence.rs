@@ -14,6 +14,7 @@ use resplite_storage::clock::Stopwatch;
 use resplite_storage::disk::{Disk, DiskFile, install};
 use resplite_storage::keyspace::{Keyspace, Locked, ShardSet};
 use resplite_storage::rdb::{Checksum, Options, Pieces, Reader};
+use resplite_storage::snapshot::commands::write_command;
 use resplite_storage::snapshot::{Form, Snapshot};
 use resplite_storage::types::Limits;
 use std::io::{self, Write};
@@ -235,6 +236,12 @@ impl Write for SnapshotFile {
     }
 }
 
+/// What the server holds at one moment: its keys, and the sources of its libraries of functions.
+struct Picture {
+    keys: Snapshot,
+    libraries: Vec<Arc<[u8]>>,
+}
+
 /// How a snapshot is to be written.
 struct SnapshotPlan {
     path: PathBuf,
@@ -250,8 +257,14 @@ impl Engine {
         Form::Rdb(Options { compress: settings.rdbcompression })
     }
 
+    /// Begins a snapshot of this moment. Whoever begins one must walk it to its end.
+    fn begin_picture(&self, locked: &mut Locked<'_>, form: Form) -> Picture {
+        Picture { keys: Keyspace::begin_snapshot(locked, form), libraries: self.scripts.library_codes() }
+    }
+
     /// Writes a snapshot that has been begun. It is walked to its end even if the disk fails on the way.
-    fn write_snapshot(&self, mut snapshot: Snapshot, plan: &SnapshotPlan) -> io::Result<()> {
+    fn write_snapshot(&self, picture: Picture, plan: &SnapshotPlan) -> io::Result<()> {
+        let Picture { keys: mut snapshot, libraries } = picture;
         let mut file = SnapshotFile::create(&*self.persistence.disk, &plan.path, plan.checksum, plan.syncs);
         if let (Ok(out), Form::Rdb(options)) = (&mut file, plan.form) {
             let mut head = Pieces::new(options);
@@ -264,11 +277,19 @@ impl Engine {
                 ("used-mem", &used),
                 ("aof-base", if plan.is_base { "1" } else { "0" }),
             ]);
+            libraries.iter().for_each(|code| head.function(code));
             for (db, (keys, expires)) in snapshot.sizes().iter().enumerate().filter(|(_, sizes)| sizes.0 > 0) {
                 head.select(db);
                 head.resize(*keys, *expires);
             }
             if let Err(error) = head.write_to(out) {
+                file = Err(error);
+            }
+        }
+        if let (Ok(out), Form::Commands) = (&mut file, plan.form) {
+            let mut commands = Vec::new();
+            libraries.iter().for_each(|code| write_command(&mut commands, &[b"FUNCTION", b"LOAD", code]));
+            if let Err(error) = out.write_all(&commands) {
                 file = Err(error);
             }
         }
@@ -298,7 +319,7 @@ impl Engine {
     }
 
     /// Writes a snapshot under a name of its own and then puts it in the place of the last one.
-    fn write_rdb(&self, snapshot: Snapshot, settings: &Settings) -> io::Result<()> {
+    fn write_rdb(&self, snapshot: Picture, settings: &Settings) -> io::Result<()> {
         let path = Self::snapshot_path(settings);
         let temporary = settings.path(&format!("temp-{}-{}.rdb", std::process::id(), &self.run_id[..8]));
         let plan = SnapshotPlan {
@@ -413,7 +434,7 @@ impl Engine {
         let (settings, _) = self.settings();
         let (snapshot, dirty) = {
             let mut locked = self.keyspace.lock(&ShardSet::All);
-            (Keyspace::begin_snapshot(&mut locked, Self::snapshot_form(&settings)), locked.dirty())
+            (self.begin_picture(&mut locked, Self::snapshot_form(&settings)), locked.dirty())
         };
         let done = self.write_rdb(snapshot, &settings);
         match &done {
@@ -448,7 +469,7 @@ impl Engine {
         let (settings, _) = self.settings();
         let dirty = locked.dirty();
         // The thread first: a snapshot that has been begun must be walked to its end.
-        let (sender, receiver) = mpsc::sync_channel::<Snapshot>(1);
+        let (sender, receiver) = mpsc::sync_channel::<Picture>(1);
         let form = Self::snapshot_form(&settings);
         let started = self.in_background(move |engine| {
             if let Ok(snapshot) = receiver.recv() {
@@ -462,7 +483,7 @@ impl Engine {
             return Err(reply);
         }
         // The thread waits for exactly this.
-        let _ = sender.send(Keyspace::begin_snapshot(locked, form));
+        let _ = sender.send(self.begin_picture(locked, form));
         log::info!("A snapshot has been begun");
         Ok(true)
     }
@@ -538,7 +559,7 @@ impl Engine {
             let mut locked = self.keyspace.lock(&ShardSet::All);
             self.log.switch(&rewrite)?;
             locked.shards().for_each(|shard| shard.keep_expired(continues));
-            Keyspace::begin_snapshot(&mut locked, form)
+            self.begin_picture(&mut locked, form)
         };
         has_begun();
         let plan = SnapshotPlan {

@@ -6,6 +6,7 @@ use crate::engine::{Engine, SettingsHook};
 use crate::net::Network;
 use resplite_storage::clock::Clock;
 use resplite_storage::disk::{Disk, RealDisk};
+use resplite_storage::keyspace::ShardSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -86,7 +87,10 @@ impl Server {
             }
             left -= step;
             engine.clock.advance(step);
-            engine.run_due(engine.clock.millis(), usize::MAX);
+            if !engine.run_due(engine.clock.millis(), usize::MAX) {
+                // What is due waits for a script's end, so that is waited for.
+                drop(engine.keyspace.lock(&ShardSet::All));
+            }
         }
         engine.clock.advance(left)
     }

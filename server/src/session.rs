@@ -78,6 +78,10 @@ pub(crate) struct Session {
     pub(crate) pending: Option<Pending>,
     /// The next command waits for the end of CLIENT PAUSE.
     pub(crate) is_paused: bool,
+    /// Memory had run out when the last command that may call others was let in.
+    pub(crate) is_short: bool,
+    /// Serves the other connections of the same thread, for a script that takes its time.
+    pub(crate) while_busy: Option<Arc<dyn Fn() + Send + Sync>>,
     /// The connection ends after the replies so far were sent.
     pub(crate) closing: bool,
 }
@@ -107,6 +111,8 @@ impl Session {
             caching: None,
             pending: None,
             is_paused: false,
+            is_short: false,
+            while_busy: None,
             closing: false,
         }
     }

@@ -7,7 +7,7 @@
 use crate::command::Command;
 use crate::config::Settings;
 use crate::context::Ctx;
-use crate::engine::Engine;
+use crate::engine::{Engine, LeftOver};
 use crate::error::CommandError;
 use crate::registry::ClientRecord;
 use crate::session::Session;
@@ -17,6 +17,7 @@ use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::OwnedArgs;
 use resplite_storage::clock::Millis;
 use resplite_storage::entry::ValueRef;
+use resplite_storage::keyspace::{Locked, ShardSet};
 use resplite_storage::shard::KeyRef;
 use resplite_storage::waiting::{Hope, Waiter};
 use smallvec::SmallVec;
@@ -145,6 +146,16 @@ impl Waiting {
         let (args, micros) = (self.wait.args.as_args(), engine.clock.micros());
         let took = took + self.took.load(Ordering::Relaxed);
         engine.slow.note(Done { command: self.command, args, client: &self.client, micros, took }, settings);
+    }
+
+    /// Takes the client out of the lines of its keys, whose shards are locked.
+    pub(crate) fn leave_lines(self: &Arc<Self>, locked: &mut Locked<'_>) {
+        let me: Arc<dyn Waiter> = self.clone();
+        let args = self.wait.args.as_args();
+        for index in &self.wait.keys {
+            let at = locked.key(self.db, &args[*index]);
+            locked.shard(at.hash).stop_waiting(at, &self.wait.hope, &me, self.is_far);
+        }
     }
 
     /// Where it stands in the waiting room.
@@ -313,12 +324,13 @@ impl Engine {
             // Whoever served it has taken it out of its only line.
             return;
         }
-        let me: Arc<dyn Waiter> = waiting.clone();
+        let mut shards = ShardSet::none();
         for index in &waiting.wait.keys {
-            let key = &waiting.wait.args.as_args()[*index];
-            let mut locked = self.keyspace.lock_one(self.keyspace.shard_of(self.keyspace.hash(key)));
-            let at = locked.key(waiting.db, key);
-            locked.shard(at.hash).stop_waiting(at, &waiting.wait.hope, &me, waiting.is_far);
+            shards.add(self.keyspace.shard_of(self.keyspace.hash(&waiting.wait.args.as_args()[*index])));
+        }
+        match self.lock_in_time(&shards) {
+            Some(mut locked) => waiting.leave_lines(&mut locked),
+            None => self.leave(LeftOver::Wait(waiting)),
         }
     }
 }

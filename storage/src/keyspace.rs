@@ -9,9 +9,13 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Keys that one lock of a shard may see expire before others get their turn.
 const SWEEP: usize = 64;
+
+/// How long a shard is waited for before it is asked whether that is worth it.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// The seeded hash of keys.
 #[derive(Clone, Copy)]
@@ -87,6 +91,11 @@ impl ShardSet {
     /// No shard.
     pub fn none() -> Self {
         ShardSet::Some(SmallVec::new())
+    }
+
+    /// One shard.
+    pub fn one(shard: usize) -> Self {
+        ShardSet::Some(SmallVec::from_slice(&[shard as u16]))
     }
 
     /// Adds a shard.
@@ -191,6 +200,43 @@ impl Keyspace {
         Locked { guards, keyspace: self }
     }
 
+    /// As [`Keyspace::lock_one`], but asks `gives_up` once in a while as long as another one holds the shard; `None` if the
+    /// answer is yes.
+    #[inline]
+    pub fn lock_one_unless(&self, shard: usize, gives_up: impl Fn() -> bool) -> Option<Locked<'_>> {
+        let guard = self.wait_for(shard, &gives_up)?;
+        Some(Locked { guards: SmallVec::from_buf([(shard as u16, guard)]), keyspace: self })
+    }
+
+    /// As [`Keyspace::lock`], but asks `gives_up` once in a while as long as another one holds a shard; `None`, and nothing
+    /// locked, if the answer is yes.
+    pub fn lock_unless(&self, set: &ShardSet, gives_up: impl Fn() -> bool) -> Option<Locked<'_>> {
+        let lock = |shard: usize| Some((shard as u16, self.wait_for(shard, &gives_up)?));
+        let guards = match set {
+            ShardSet::All => (0..self.slots.len()).map(lock).collect::<Option<_>>(),
+            ShardSet::Some(shards) => shards.iter().map(|shard| lock(usize::from(*shard))).collect::<Option<_>>(),
+        };
+        Some(Locked { guards: guards?, keyspace: self })
+    }
+
+    #[inline]
+    fn wait_for(&self, shard: usize, gives_up: impl Fn() -> bool) -> Option<MutexGuard<'_, Shard>> {
+        match self.slots[shard].0.try_lock() {
+            Some(guard) => Some(guard),
+            None => self.wait_long(shard, gives_up),
+        }
+    }
+
+    #[cold]
+    fn wait_long(&self, shard: usize, gives_up: impl Fn() -> bool) -> Option<MutexGuard<'_, Shard>> {
+        while !gives_up() {
+            if let Some(guard) = self.slots[shard].0.try_lock_for(PATIENCE) {
+                return Some(guard);
+            }
+        }
+        None
+    }
+
     /// Calls `look` with every shard, one lock at a time: a sum over shards, not a picture of one moment.
     pub fn for_each_shard(&self, mut look: impl FnMut(&mut Shard)) {
         for slot in &self.slots {
@@ -265,7 +311,7 @@ impl Keyspace {
             // From here on a new deadline rings again; what the sweep finds is added behind it.
             self.alarm.next.store(Millis::MAX, Ordering::Release);
         }
-        Sweep { now, left: most, shard: if is_on { 0 } else { self.slots.len() } }
+        Sweep { now, left: most, shard: if is_on { 0 } else { self.slots.len() }, has_given_up: false }
     }
 }
 
@@ -274,14 +320,21 @@ pub struct Sweep {
     now: Millis,
     left: usize,
     shard: usize,
+    has_given_up: bool,
 }
 
 impl Sweep {
     /// Goes on until something was removed; returns the shard where, still locked, for [`Shard::take_expired`] and those who
-    /// waited. `None` at the end.
-    pub fn next<'k>(&mut self, keyspace: &'k Keyspace) -> Option<Locked<'k>> {
+    /// waited. `None` at the end, or once `gives_up` has said yes while another one held a shard; then what is left is due
+    /// still.
+    pub fn next<'k>(&mut self, keyspace: &'k Keyspace, gives_up: impl Fn() -> bool) -> Option<Locked<'k>> {
         while self.shard < keyspace.slots.len() {
-            let mut locked = keyspace.lock_one(self.shard);
+            let Some(mut locked) = keyspace.lock_one_unless(self.shard, &gives_up) else {
+                self.has_given_up = true;
+                self.shard = keyspace.slots.len();
+                keyspace.alarm.next.fetch_min(self.now, Ordering::AcqRel);
+                return None;
+            };
             let asked = self.left.min(SWEEP);
             let mut gone = 0;
             if let Some(shard) = locked.only() {
@@ -299,6 +352,13 @@ impl Sweep {
             }
         }
         None
+    }
+}
+
+impl Sweep {
+    /// Whether it ended before it was through.
+    pub fn has_given_up(&self) -> bool {
+        self.has_given_up
     }
 }
 
@@ -484,7 +544,7 @@ mod tests {
         assert!(exists(&keyspace, "key50", 149) && !exists(&keyspace, "key50", 150));
         let sweep = |now, most| {
             let mut sweep = keyspace.sweep(now, most);
-            while sweep.next(&keyspace).is_some() {}
+            while sweep.next(&keyspace, || false).is_some() {}
         };
         sweep(249, 100);
         assert!(keyspace.next_deadline().is_some_and(|next| next <= 249), "what is left is due at once");

@@ -46,6 +46,18 @@ enum Dialect {
 pub fn dump(value: ValueRef<'_>, options: Options) -> Vec<u8> {
     let mut pieces = Pieces::new(options);
     pieces.bare(value);
+    seal(pieces)
+}
+
+/// What FUNCTION DUMP replies: the sources of libraries.
+pub fn dump_functions<'a>(sources: impl Iterator<Item = &'a [u8]>, options: Options) -> Vec<u8> {
+    let mut pieces = Pieces::new(options);
+    sources.for_each(|source| pieces.function(source));
+    seal(pieces)
+}
+
+/// Adds a payload's footer.
+fn seal(pieces: Pieces) -> Vec<u8> {
     let mut payload = pieces.into_vec();
     payload.extend_from_slice(&(VERSION as u16).to_le_bytes());
     let mut checksum = Checksum::new();
@@ -54,9 +66,8 @@ pub fn dump(value: ValueRef<'_>, options: Options) -> Vec<u8> {
     payload
 }
 
-/// The value of a payload that a DUMP of Redis up to 7.4, of Valkey or of ours has made. As in Redis, bytes between the
-/// value and the footer do not matter.
-pub fn restore(payload: &[u8], limits: &Limits) -> Result<Value, RestoreError> {
+/// What a payload holds, if its version and its checksum are right.
+fn unseal(payload: &[u8]) -> Result<(&[u8], Dialect), RestoreError> {
     let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(RestoreError::Checksum)?;
     let [a, b, stored @ ..] = *footer;
     let dialect = Dialect::of_payload(u16::from_le_bytes([a, b])).ok_or(RestoreError::Checksum)?;
@@ -66,6 +77,13 @@ pub fn restore(payload: &[u8], limits: &Limits) -> Result<Value, RestoreError> {
     if checksum.value() != u64::from_le_bytes(stored) {
         return Err(RestoreError::Checksum);
     }
+    Ok((body, dialect))
+}
+
+/// The value of a payload that a DUMP of Redis up to 7.4, of Valkey or of ours has made. As in Redis, bytes between the
+/// value and the footer do not matter.
+pub fn restore(payload: &[u8], limits: &Limits) -> Result<Value, RestoreError> {
+    let (body, dialect) = unseal(payload)?;
     let (kind, body) = body.split_first().ok_or(RestoreError::Format)?;
     let (mut input, mut scratch) = (Input::new(body, body.len().min(BLOCK)), Scratch::default());
     match read_value(*kind, &mut input, &mut scratch, dialect, limits).map_err(|_| RestoreError::Format)? {
@@ -73,6 +91,23 @@ pub fn restore(payload: &[u8], limits: &Limits) -> Result<Value, RestoreError> {
         Loading::Value(value) => Ok(value),
         Loading::Empty => Err(RestoreError::Format),
     }
+}
+
+/// The sources of the libraries in a payload of FUNCTION DUMP.
+pub fn restore_functions(payload: &[u8]) -> Result<Vec<Vec<u8>>, RestoreError> {
+    let (body, _) = unseal(payload)?;
+    let mut input = Input::new(body, body.len().min(BLOCK));
+    let mut sources = Vec::new();
+    while input.offset() < body.len() as u64 {
+        let mut source = Vec::new();
+        let kind = input.byte().map_err(|_| RestoreError::Format)?;
+        if kind != code::FUNCTION {
+            return Err(RestoreError::Format);
+        }
+        input.read_element(&mut source).map_err(|_| RestoreError::Format)?;
+        sources.push(source);
+    }
+    Ok(sources)
 }
 
 #[cfg(test)]

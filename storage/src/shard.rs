@@ -376,6 +376,11 @@ impl Shard {
         self.log_position = position;
     }
 
+    /// Counts a change of what belongs to the data but is no key.
+    pub fn count_change(&mut self) {
+        self.stats.dirty += 1;
+    }
+
     /// Number of changes since the start, for whoever wants to know whether there was one.
     #[inline]
     pub fn dirty(&self) -> u64 {

@@ -557,6 +557,47 @@ fn time_outs_hang_on_the_clock() {
 }
 
 #[test]
+fn a_pause_stops_messages_and_scripts_that_may_write() {
+    check_together(
+        Peers::Both,
+        r##"
+        a> FUNCTION LOAD "#!lua name=lib\nredis.register_function('f', function() return 1 end)\nredis.register_function{function_name='r', callback=function() return 2 end, flags={'no-writes'}}"
+        "lib"
+        a> SCRIPT LOAD "#!lua flags=no-writes\nreturn 3"
+        "50ad2340de91fe7294d5c746ad721ff185c16fc5"
+        a> CLIENT PAUSE 100000 WRITE
+        OK
+        a> EVAL_RO "return 1" 0
+        (integer) 1
+        a> EVAL "#!lua flags=no-writes\nreturn 3" 0
+        (integer) 3
+        a> EVALSHA 50ad2340de91fe7294d5c746ad721ff185c16fc5 0
+        (integer) 3
+        a> FCALL r 0
+        (integer) 2
+        b> EVAL "return 1" 0
+        (waits)
+        c> PUBLISH news hello
+        (waits)
+        d> FCALL f 0
+        (waits)
+        e> SPUBLISH news hello
+        (waits)
+        a> CLIENT UNPAUSE
+        OK
+        b<
+        (integer) 1
+        c<
+        (integer) 0
+        d<
+        (integer) 1
+        e<
+        (integer) 0
+        "##,
+    );
+}
+
+#[test]
 fn a_pause_stops_those_who_write() {
     check_together(
         Peers::Both,

@@ -73,7 +73,12 @@ const OTHERS: &[Entry] = &[
 
 impl Generator {
     pub fn new(entries: &'static [Entry], seed: u64) -> Self {
-        let mut templates: Vec<Template> = entries.iter().map(template).collect();
+        Self::of(&entries.iter().collect::<Vec<_>>(), seed)
+    }
+
+    /// The same for entries of several families.
+    pub fn of(entries: &[&'static Entry], seed: u64) -> Self {
+        let mut templates: Vec<Template> = entries.iter().copied().map(template).collect();
         // Keys of other types turn up once in a while in every family.
         let scale = (templates.iter().map(|template| template.weight).sum::<u32>() / 250).max(1);
         templates.extend(OTHERS.iter().map(template).map(|other| Template { weight: other.weight * scale, ..other }));

@@ -49,6 +49,12 @@ const KNOWN: &[Known] = &[
         parts: false,
     },
     Known {
+        server: Kind::Valkey,
+        reason: "Valkey keeps as text what a script has stored as a number.",
+        is: |args, pair| shows_encoding(args, pair, &[(b"int", b"embstr")]),
+        parts: false,
+    },
+    Known {
         server: Kind::Redis,
         reason: "7.0 takes the least number as a rank or count, which has no positive counterpart; later versions refuse it.",
         is: |args, pair| {
@@ -301,6 +307,9 @@ pub enum Verdict {
 
 /// Looks a difference up.
 pub fn judge(server: Kind, args: &Args, pair: Pair<'_>) -> Verdict {
+    if let Some(verdict) = super::script::judge(server, args, pair) {
+        return verdict;
+    }
     match KNOWN.iter().find(|known| known.server == server && (known.is)(args, pair)) {
         None => Verdict::Unknown,
         Some(known) if known.parts => Verdict::Parts,

@@ -1,10 +1,11 @@
-//! `cargo xtask fuzz`: runs the fuzzer of the integration tests for long; what it does lives in `tests/fuzz.rs`.
+//! `cargo xtask fuzz`: runs the fuzzers of the integration tests for long; what it does lives in `tests/fuzz.rs` and
+//! `tests/fuzz_scripts.rs`.
 
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) const USAGE: &str = "fuzz [--seconds N] [--seed N]
-      bad input against a whole server, for 600 seconds; the seed is made of the date unless it is given";
+      bad input against a whole server, and random Lua programs, for 600 seconds; the seed is made of the date unless it is given";
 
 /// How long it runs unless told otherwise.
 pub(crate) const SECONDS: u64 = 600;
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     println!("seed {seed}, {seconds} seconds");
     let status = Command::new(env!("CARGO"))
         .args(["test", "-p", "resplite", "--test", "integration", "--"])
-        .args(["fuzz::bad_input", "--nocapture"])
+        .args(["fuzz::bad_input", "fuzz_scripts::random_programs", "--nocapture"])
         .env("RESPLITE_FUZZ_SECONDS", seconds.to_string())
         .env("RESPLITE_FUZZ_SEED", seed.to_string())
         .status()

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// How the task is called.
-pub(crate) const USAGE: &str =
-    "twin [--commands 200000] [--seed N] [--family strings|keys|hashes|lists|sets|sorted_sets|transactions|together]";
+pub(crate) const USAGE: &str = "twin [--commands 200000] [--seed N] [--family strings|keys|hashes|lists|sets|sorted_sets|streams|transactions|scripts|together]";
 
 struct Options {
     /// For each family and protocol.

@@ -254,7 +254,8 @@ fn categories(command: &Command) -> Vec<&'static str> {
     let group = command.group.category().filter(|_| !is_name && !is_elsewhere);
     let applies = |category: &str| match category {
         "write" => flags.has(Flags::WRITE),
-        "read" => flags.has(Flags::READONLY),
+        // A script that only reads may be called without the right to read; its commands are looked at one by one.
+        "read" => flags.has(Flags::READONLY) && command.group != Group::Scripting,
         "admin" => flags.has(Flags::ADMIN),
         "pubsub" => flags.has(Flags::PUBSUB),
         "fast" => flags.has(Flags::FAST),

@@ -174,6 +174,15 @@ fn memory(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("used_memory_dataset_perc", percent(entries as u64, used));
     lines.bytes("total_system_memory", usage::system_memory());
     lines.bytes("maxmemory", ctx.settings().maxmemory);
+    let scripts = ctx.engine.scripts.usage();
+    lines.add("used_memory_vm_total", scripts.lua_bytes);
+    lines.bytes("used_memory_lua", scripts.lua_bytes as u64);
+    lines.bytes("used_memory_scripts", (scripts.script_bytes + scripts.library_bytes) as u64);
+    lines.add("used_memory_scripts_eval", scripts.script_bytes);
+    lines.add("used_memory_functions", scripts.library_bytes);
+    lines.add("number_of_cached_scripts", scripts.scripts);
+    lines.add("number_of_functions", scripts.functions);
+    lines.add("number_of_libraries", scripts.libraries);
     lines.add("maxmemory_policy", ctx.settings().value("maxmemory-policy").unwrap_or_default());
     let ratio = if used == 0 { 0.0 } else { resident as f64 / used as f64 };
     lines.add("mem_fragmentation_ratio", format!("{ratio:.2}"));
@@ -263,6 +272,7 @@ fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("expired_keys", expired);
     lines.add("evicted_keys", 0);
     lines.add("evicted_clients", 0);
+    lines.add("evicted_scripts", ctx.engine.scripts.usage().evicted);
     lines.add("keyspace_hits", hits);
     lines.add("keyspace_misses", misses);
     let pubsub = &ctx.engine.pubsub;

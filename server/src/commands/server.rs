@@ -116,6 +116,10 @@ fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>, _: &mut Reply) -> CmdResult {
         let alone = !(nosave || save || now || force);
         return Err(if alone { CommandError::NO_SHUTDOWN } else { CommandError::SYNTAX });
     }
+    if ctx.engine.scripts.running.is_busy() && !nosave {
+        // A snapshot would hold half of what the script does.
+        return Err(ctx.engine.busy_error());
+    }
     let wants_snapshot = save || !nosave && !ctx.settings().save.is_empty();
     if wants_snapshot {
         if ctx.engine.save_at_end().is_err() && !force {
@@ -123,6 +127,9 @@ fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>, _: &mut Reply) -> CmdResult {
         }
     } else {
         ctx.engine.skip_save_at_end();
+    }
+    if nosave {
+        ctx.engine.scripts.running.abandon();
     }
     log::warn!("A client asked for the server's end");
     ctx.session.closing = true;

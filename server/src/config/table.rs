@@ -99,6 +99,23 @@ pub(crate) const SETTINGS: &[Setting] = &[
     number("tcp-keepalive", 0, INT, |s| i128::from(s.tcp_keepalive), |s, v| s.tcp_keepalive = v as u32),
     number("timeout", 0, INT, |s| i128::from(s.timeout), |s, v| s.timeout = v as u64),
     number(
+        "busy-reply-threshold",
+        0,
+        LONG,
+        |s| i128::from(s.busy_reply_threshold),
+        |s, v| s.busy_reply_threshold = v as u64,
+    )
+    .alias("lua-time-limit"),
+    number(
+        // Beyond, tables could have more entries than Lua can count, which it finds out in the wrong place.
+        "lua-memory-limit",
+        MEGABYTE,
+        2048 * MEGABYTE,
+        |s| i128::from(s.lua_memory_limit),
+        |s, v| s.lua_memory_limit = v as u64,
+    )
+    .unit(Unit::Memory),
+    number(
         "slowlog-log-slower-than",
         -1,
         LONG,

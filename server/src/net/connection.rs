@@ -5,14 +5,16 @@ use crate::config::OutputLimit;
 use crate::engine::{BatchScratch, Engine};
 use crate::registry::ClientRecord;
 use crate::session::Session;
+use parking_lot::Mutex;
 use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::{Batch, Decoder, Limits};
+use socket2::{SockRef, Socket};
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -50,6 +52,15 @@ pub(crate) enum Stream {
     StdUnix(std::os::unix::net::UnixStream),
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
+}
+
+/// Who says whether a socket is ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// The event loop, which also wakes whoever is told that it is not.
+    Loop,
+    /// The socket itself, as the event loop does not get to run; nobody is woken.
+    Socket,
 }
 
 impl Stream {
@@ -98,7 +109,14 @@ impl Stream {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, asking: Asking, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if asking == Asking::Socket {
+            return self.ask(|mut socket| {
+                let read = socket.read(buffer.initialize_unfilled())?;
+                buffer.advance(read);
+                Ok(())
+            });
+        }
         match self {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -106,13 +124,30 @@ impl Stream {
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, asking: Asking, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if asking == Asking::Socket {
+            return self.ask(|socket| socket.send_vectored(slices));
+        }
         match (self, slices) {
             (Stream::Tcp(stream), [one]) => Pin::new(stream).poll_write(cx, one),
             (Stream::Unix(stream), [one]) => Pin::new(stream).poll_write(cx, one),
             (Stream::Tcp(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
             (Stream::Unix(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
             (Stream::StdTcp(_) | Stream::StdUnix(_), _) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// Asks the socket itself, which does not wait.
+    #[cold]
+    fn ask<R>(&self, question: impl FnOnce(&Socket) -> io::Result<R>) -> Poll<io::Result<R>> {
+        let socket = match self {
+            Stream::Tcp(stream) => SockRef::from(stream),
+            Stream::Unix(stream) => SockRef::from(stream),
+            Stream::StdTcp(_) | Stream::StdUnix(_) => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        };
+        match question(&socket) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            answer => Poll::Ready(answer),
         }
     }
 }
@@ -129,7 +164,7 @@ enum End {
     OutputLimit,
 }
 
-/// A client's connection as a future that ends with it.
+/// A client's connection.
 pub(crate) struct Connection {
     engine: Arc<Engine>,
     worker: Arc<Worker>,
@@ -146,6 +181,9 @@ pub(crate) struct Connection {
     held: Option<(u64, Reply)>,
     /// When the unsent replies went over the soft limit, in milliseconds.
     over_soft_limit: Option<u64>,
+    /// It has ended while a script kept the thread from its event loop, which is to hear of it.
+    ended: Option<End>,
+    asking: Asking,
     /// Runs while a `timeout` is set or too much output waits, until the time in milliseconds beside it.
     timer: Option<(u64, Pin<Box<tokio::time::Sleep>>)>,
 }
@@ -155,7 +193,8 @@ impl Connection {
         let id = engine.registry.next_id();
         let mut record = ClientRecord::new(id, peer, local, stream.fd(), engine.clock.millis());
         record.is_unix = matches!(stream, Stream::Unix(_) | Stream::StdUnix(_));
-        let session = engine.open_session(record);
+        let mut session = engine.open_session(record);
+        session.while_busy = worker.while_busy.get().cloned();
         Connection {
             engine,
             worker,
@@ -167,7 +206,28 @@ impl Connection {
             unsent: Reply::new(Protocol::Resp2),
             held: None,
             over_soft_limit: None,
+            ended: None,
+            asking: Asking::Loop,
             timer: None,
+        }
+    }
+
+    /// Has a turn while a script keeps the thread from its event loop.
+    pub(crate) fn serve_while_busy(&mut self) {
+        // Who waits, waits for what will not come meanwhile.
+        if self.session.is_waiting() || self.held.is_some() || self.ended.is_some() {
+            return;
+        }
+        let before = self.session.record.bytes_in.load(Ordering::Relaxed);
+        self.asking = Asking::Socket;
+        if let Poll::Ready(end) = self.poll_serve(&mut Context::from_waker(Waker::noop())) {
+            self.ended = Some(end);
+        }
+        self.asking = Asking::Loop;
+        let has_read = self.session.record.bytes_in.load(Ordering::Relaxed) != before;
+        if has_read || self.ended.is_some() || !self.unsent.is_empty() || self.held.is_some() {
+            // Whatever it waits for now, the event loop has not been told yet.
+            self.session.record.waker.wake();
         }
     }
 
@@ -215,6 +275,10 @@ impl Connection {
             if let Err(end) = ready!(step) {
                 return Poll::Ready(end);
             }
+            if self.asking == Asking::Socket {
+                // Whoever sends without a pause gets his turn again; the script goes on in between.
+                return Poll::Pending;
+            }
         }
     }
 
@@ -246,9 +310,9 @@ impl Connection {
         }
         // Nothing is run meanwhile, but a peer that goes is noticed.
         let worker = self.worker.clone();
-        let input = &mut worker.scratch.lock().input;
+        let input = &mut worker.scratch().input;
         let mut buffer = ReadBuf::new(input);
-        if let Err(error) = ready!(self.stream.poll_read(cx, &mut buffer)) {
+        if let Err(error) = ready!(self.stream.poll_read(cx, self.asking, &mut buffer)) {
             return Poll::Ready(Err(End::Failed(error)));
         }
         if buffer.filled().is_empty() {
@@ -262,13 +326,13 @@ impl Connection {
     /// One read and what it brings.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let worker = self.worker.clone();
-        let mut scratch = worker.scratch.lock();
+        let mut scratch = worker.scratch();
         let Scratch { input, batch, reply, engine } = &mut *scratch;
         // Whoever had the buffer before may have ended without sending what it holds: nobody else must see that.
         reply.clear();
         if self.pending.is_empty() {
             let mut buffer = ReadBuf::new(input);
-            let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
+            let read = match ready!(self.stream.poll_read(cx, self.asking, &mut buffer)) {
                 Ok(()) => buffer.filled().len(),
                 Err(error) => return Poll::Ready(Err(End::Failed(error))),
             };
@@ -287,7 +351,7 @@ impl Connection {
                 let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_AHEAD.max(self.pending.len()));
                 self.pending.reserve(wanted);
                 let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
-                let read = match ready!(self.stream.poll_read(cx, &mut buffer)) {
+                let read = match ready!(self.stream.poll_read(cx, self.asking, &mut buffer)) {
                     Ok(()) => buffer.filled().len(),
                     Err(error) => return Poll::Ready(Err(End::Failed(error))),
                 };
@@ -395,7 +459,9 @@ impl Connection {
             return Poll::Ready(Ok(()));
         }
         if self.unsent.is_empty() {
-            if let Poll::Ready(Err(error)) = poll_send(&self.engine, &self.session, &mut self.stream, cx, reply) {
+            if let Poll::Ready(Err(error)) =
+                poll_send(&self.engine, &self.session, &mut self.stream, cx, self.asking, reply)
+            {
                 reply.clear();
                 return Poll::Ready(Err(End::Failed(error)));
             }
@@ -413,7 +479,7 @@ impl Connection {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let sent = poll_send(&self.engine, &self.session, &mut self.stream, cx, &mut self.unsent);
+        let sent = poll_send(&self.engine, &self.session, &mut self.stream, cx, self.asking, &mut self.unsent);
         if self.unsent.is_empty() {
             self.unsent = Reply::new(Protocol::Resp2);
         }
@@ -502,15 +568,16 @@ fn poll_send(
     session: &Session,
     stream: &mut Stream,
     cx: &mut Context<'_>,
+    asking: Asking,
     reply: &mut Reply,
 ) -> Poll<io::Result<()>> {
     while !reply.is_empty() {
         let sent = match reply.single() {
-            Some(piece) => ready!(stream.poll_write(cx, &[IoSlice::new(piece)]))?,
+            Some(piece) => ready!(stream.poll_write(cx, asking, &[IoSlice::new(piece)]))?,
             None => {
                 let mut slices = [IoSlice::new(&[]); 32];
                 let used = reply.slices(&mut slices);
-                ready!(stream.poll_write(cx, &slices[..used]))?
+                ready!(stream.poll_write(cx, asking, &slices[..used]))?
             }
         };
         if sent == 0 {
@@ -524,19 +591,51 @@ fn poll_send(
     Poll::Ready(Ok(()))
 }
 
-impl Future for Connection {
+/// A connection as a future that ends with it; the worker can reach it besides.
+pub(crate) struct Served {
+    connection: Arc<Mutex<Connection>>,
+    worker: Arc<Worker>,
+    id: u64,
+}
+
+impl Served {
+    pub(crate) fn new(engine: Arc<Engine>, worker: Arc<Worker>, stream: Stream, peer: String, local: String) -> Self {
+        let connection = Connection::new(engine, worker.clone(), stream, peer, local);
+        let id = connection.session.record.id;
+        let connection = Arc::new(Mutex::new(connection));
+        worker.members.lock().insert(id, Arc::downgrade(&connection));
+        Served { connection, worker, id }
+    }
+}
+
+impl Future for Served {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Only the thread that polls ever has it.
+        self.connection.lock().poll_turn(cx)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.worker.members.lock().remove(&self.id);
+    }
+}
+
+impl Connection {
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.session.record.waker.register(cx.waker());
-        let this = &mut *self;
-        if this.engine.refresh(&mut this.session) {
+        if self.engine.refresh(&mut self.session) {
             // The time-out may be another one now.
-            this.timer = None;
+            self.timer = None;
         }
-        let end = match self.poll_serve(cx) {
-            Poll::Ready(end) => end,
-            Poll::Pending => ready!(self.poll_deadline(cx)),
+        let end = match self.ended.take() {
+            Some(end) => end,
+            None => match self.poll_serve(cx) {
+                Poll::Ready(end) => end,
+                Poll::Pending => ready!(self.poll_deadline(cx)),
+            },
         };
         let record = &self.session.record;
         match end {

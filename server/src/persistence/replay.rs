@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::registry::ClientRecord;
 use crate::session::Session;
 use resplite_resp::reply::{Protocol, Reply};
-use resplite_resp::request::Args;
+use resplite_resp::request::{Args, OwnedArgs};
 use resplite_storage::aof;
 use resplite_storage::entry::Entry;
 use resplite_storage::keyspace::ShardSet;
@@ -69,6 +69,17 @@ impl<'e> Replay<'e> {
         })
     }
 
+    /// A library of functions, which a snapshot holds by its source.
+    fn library(&mut self, code: &[u8]) -> Result<(), String> {
+        let args: OwnedArgs = [b"FUNCTION", b"LOAD".as_slice(), b"REPLACE", code].into_iter().collect();
+        self.reply.clear();
+        self.engine.execute_one(&mut self.session, args.as_args(), &mut self.reply);
+        match self.reply.as_bytes().strip_prefix(b"-") {
+            None => Ok(()),
+            Some(error) => Err(format!("a library of functions: {}", String::from_utf8_lossy(error).trim_end())),
+        }
+    }
+
     fn read_records<R: Read>(
         &mut self,
         reader: &mut Reader<R>,
@@ -108,9 +119,7 @@ impl<'e> Replay<'e> {
                         self.said = say_progress(engine, self.said);
                     }
                 }
-                Record::Function(_) => {
-                    log::warn!("The snapshot holds functions, which are not supported yet: they are left out");
-                }
+                Record::Function(code) => self.library(code)?,
                 Record::Aux { .. } | Record::Resize { .. } => {}
             }
         }
@@ -160,7 +169,9 @@ impl aof::Replay for Replay<'_> {
         let sub = args.get(1).and_then(|name| crate::command::find_subcommand(command, name));
         let flags = sub.map_or(command.flags, |sub| sub.flags);
         let is_data = flags.has(Flags::WRITE) || flags.has(Flags::READONLY);
-        if !is_data && !["select", "multi", "exec", "discard"].contains(&command.name) {
+        // Scripts stand in logs of Redis before 7, where they were not yet logged by what they did.
+        let is_script = ["eval", "evalsha"].contains(&command.name) || sub.is_some_and(|sub| sub.name == "script|load");
+        if !is_data && !is_script && !["select", "multi", "exec", "discard"].contains(&command.name) {
             return Err(format!("the command '{}', which has no place in a log", shown()));
         }
         self.reply.clear();

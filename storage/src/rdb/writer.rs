@@ -83,6 +83,12 @@ impl Pieces {
         }
     }
 
+    /// The source of a library of functions; in front of all databases.
+    pub fn function(&mut self, source: &[u8]) {
+        self.bytes.push(code::FUNCTION);
+        self.raw(source);
+    }
+
     /// The entries that follow belong to this database.
     pub fn select(&mut self, db: usize) {
         self.bytes.push(code::SELECT);
