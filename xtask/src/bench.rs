@@ -4,6 +4,7 @@
 //! peer runs as one more arm, so that its ratio to the first shows how much of a difference is noise.
 
 mod keeping;
+mod scripts;
 mod telling;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// How the task is called.
 pub(crate) const USAGE: &str =
-    "bench [--quick] [--rows SET,GET,..] [--rounds N] [--telling] [--keeping [--keys 5000000]]
+    "bench [--quick] [--rows SET,GET,..] [--rounds N] [--telling] [--scripts] [--keeping [--keys 5000000]]
       redis-benchmark's rows against Resplite, redis-server and valkey-server side by side; prints Markdown";
 
 /// Keys of the rows that use random ones.
@@ -92,6 +93,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     }
     if args.iter().any(|arg| arg == "--telling") {
         return telling::run(&tools, rounds, wanted.as_deref());
+    }
+    if args.iter().any(|arg| arg == "--scripts") {
+        return scripts::run(&tools, rounds, wanted.as_deref());
     }
     println!("Server CPU in microseconds per operation (requests per second in thousands), {}.\n", machine());
     println!("| row | pipeline | Resplite | redis-server | valkey-server | ratio to the best peer | null |");

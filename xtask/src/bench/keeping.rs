@@ -129,7 +129,8 @@ fn whole_memory(server: &Server) -> u64 {
     proportional(own) + children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(proportional).sum::<u64>()
 }
 
-fn ask(server: &Server, words: &[&str]) -> Result<String, String> {
+/// Sends one command, and answers with all that the server says until it has hung up.
+pub(super) fn ask(server: &Server, words: &[&str]) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", server.name);
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).map_err(failed)?;
     stream.write_all(&[command(words), command(&["QUIT"])].concat()).map_err(failed)?;
