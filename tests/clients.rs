@@ -1,8 +1,10 @@
-//! Real clients against a real port: redis-cli, redis-benchmark, redis-rs, redis-py and what is built on it, as their users
-//! call them.
+//! Real clients against a real port: redis-cli, redis-benchmark, redis-rs, redis-py, ioredis and what is built on them, as
+//! their users call them.
 
 mod aiogram;
 mod celery;
+mod node;
+mod program;
 mod python;
 mod redis_cli;
 mod redis_py;

@@ -1,5 +1,7 @@
 """An aiogram bot that takes orders. Its conversations lie in RedisStorage, and the server is restarted in the middle of them.
 
+RedisEventIsolation lets what one user sends be handled one after another: a lock that is given back by a script.
+
 Run as `aiogram_bot.py URL begin`, then, after the restart, as `aiogram_bot.py URL finish`.
 """
 
@@ -22,8 +24,8 @@ URL, PHASE = sys.argv[1:]
 BOT = 42
 # Each has a conversation of their own.
 USERS = range(1, 101)
-# The one who leaves the conversation, and the one who begins it and says no more.
-QUITTER, SLEEPER = 1001, 1002
+# The one who leaves the conversation, the one who begins it and says no more, and the one who sends all at once.
+QUITTER, SLEEPER, HASTY = 1001, 1002, 1003
 
 
 class Order(StatesGroup):
@@ -45,6 +47,13 @@ async def start(message: Message, state: FSMContext):
 async def cancel(message: Message, state: FSMContext):
     await state.clear()
     await message.answer("Forgotten.")
+
+
+@router.message(Command("one_more"))
+async def one_more(message: Message, state: FSMContext):
+    count = (await state.get_data()).get("count", 0)
+    # Who came in here, between reading and writing, would count from the same number.
+    await state.set_data({"count": count + 1})
 
 
 @router.message(Order.dish, F.text)
@@ -114,21 +123,24 @@ def person(user):
 class Conversation:
     """A dispatcher with its bot, as one process has them."""
 
-    def __init__(self, storage):
+    def __init__(self, storage, isolation):
         self.session = Recorder()
         self.bot = Bot(f"{BOT}:TOKEN", session=self.session)
         # The router of this file can be included once only, so a process makes one conversation.
-        self.dispatcher = Dispatcher(storage=storage)
+        self.dispatcher = Dispatcher(storage=storage, events_isolation=isolation)
         self.dispatcher.include_router(router)
         self.updates = 0
 
     async def say(self, user, text):
+        await self.send(user, text)
+        return self.session.said.pop(user)
+
+    async def send(self, user, text):
         self.updates += 1
         message = Message(
             message_id=self.updates, date=datetime.datetime.now(), chat=chat(user), from_user=person(user), text=text
         )
         await self.dispatcher.feed_update(self.bot, Update(update_id=self.updates, message=message))
-        return self.session.said.pop(user)
 
     async def press(self, user, data):
         self.updates += 1
@@ -154,6 +166,20 @@ def storage():
         state_ttl=datetime.timedelta(days=1),
         data_ttl=3600,
     )
+
+
+async def all_at_once(conversation, shop):
+    key = StorageKey(bot_id=BOT, chat_id=HASTY, user_id=HASTY)
+    before = (await shop.get_data(key)).get("count", 0)
+    await asyncio.gather(*(conversation.send(HASTY, "/one_more") for _ in range(10)))
+    assert await shop.get_data(key) == {"count": before + 10}
+    # Who is held up elsewhere is waited for, and holds up nobody else.
+    async with shop.create_isolation().lock(key):
+        waiting = asyncio.create_task(conversation.send(HASTY, "/one_more"))
+        await conversation.say(SLEEPER, "/start")
+        assert not waiting.done() and await shop.get_data(key) == {"count": before + 10}
+    await waiting
+    assert await shop.get_data(key) == {"count": before + 11}
 
 
 async def begin(conversation):
@@ -199,10 +225,12 @@ def names(user, *parts):
 async def main():
     shop = storage()
     client = redis.Redis.from_url(URL, decode_responses=True)
-    conversation = Conversation(shop)
+    conversation = Conversation(shop, shop.create_isolation(lock_kwargs={"timeout": 600, "sleep": 0.005}))
     if PHASE == "begin":
         await begin(conversation)
-        await look(client, names(SLEEPER, "state").union(*(names(user, "state", "data") for user in USERS)))
+        await all_at_once(conversation, shop)
+        left = names(SLEEPER, "state") | names(HASTY, "data")
+        await look(client, left.union(*(names(user, "state", "data") for user in USERS)))
         assert await client.get(f"orders:{BOT}:2:2:default:state") == "Order:confirmation"
     else:
         key = StorageKey(bot_id=BOT, chat_id=3, user_id=3)
@@ -210,7 +238,8 @@ async def main():
         assert await shop.get_data(key) == {"dish": "soup 3", "notes": ["größe", "🍜"]}
         assert await shop.get_value(key, "dish") == "soup 3"
         await finish(conversation)
-        await look(client, names(SLEEPER, "state", "data"))
+        await all_at_once(conversation, shop)
+        await look(client, names(SLEEPER, "state", "data") | names(HASTY, "data"))
     await client.aclose()
     await shop.close()
     print("ok", PHASE)

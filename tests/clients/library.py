@@ -77,16 +77,6 @@ def errors():
     assert replies[0] is True and isinstance(replies[1], redis.ResponseError) and replies[2] is True
 
 
-def locks():
-    # Taking a lock is SET NX PX; giving it back is a script, which this server does not run yet.
-    lock = r.lock("job", timeout=30)
-    assert lock.acquire(blocking=False) and lock.locked() and lock.owned()
-    assert not r.lock("job", timeout=30).acquire(blocking=False)
-    assert 0 < r.pttl("job") <= 30_000
-    r.delete("job")
-    assert r.lock("job", timeout=30).acquire(blocking=False)
-
-
 async def asynchronous():
     client = redis.asyncio.Redis(port=port, protocol=protocol, decode_responses=True)
     await asyncio.gather(*(client.incr("async") for _ in range(50)))
@@ -97,7 +87,7 @@ async def asynchronous():
     await client.aclose()
 
 
-for program in [iterators, large_requests, what_the_server_says_of_itself, errors, locks]:
+for program in [iterators, large_requests, what_the_server_says_of_itself, errors]:
     program()
     print("ok", program.__name__)
 asyncio.run(asynchronous())

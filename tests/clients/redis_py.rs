@@ -1,4 +1,4 @@
-//! redis-py: each Python file named here is a program that a bot's author could have written.
+//! redis-py and `limits`: each Python file named here is a program that a bot's author could have written.
 
 use super::python;
 use resplite::Server;
@@ -36,4 +36,14 @@ fn groups_that_lose_a_consumer() {
 #[test]
 fn the_library_itself() {
     run("library.py");
+}
+
+#[test]
+fn locks_scripts_and_functions() {
+    run("scripts.py");
+}
+
+#[test]
+fn rate_limits() {
+    run("limits_rates.py");
 }

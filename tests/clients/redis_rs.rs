@@ -1,5 +1,6 @@
 //! The redis crate: synchronous, asynchronous and pooled, with pipelines and transactions, in both protocols.
 
+mod scripts;
 mod streams;
 
 use futures_util::StreamExt;
