@@ -20,16 +20,23 @@ fn connect(server: &Server) -> Connection {
     Connection::tcp(server.address().unwrap())
 }
 
+/// Asks until it is so, but not for ever.
+#[track_caller]
+fn until(mut is_so: impl FnMut() -> bool) {
+    const MOST: usize = 2_000_000;
+    assert!((0..MOST).any(|_| is_so()), "it has not come about");
+}
+
 /// Asks until the answer is that the server is busy: before that the command waits, or comes ahead of the script.
 #[track_caller]
 fn until_busy(connection: &mut Connection, text: &str) {
-    loop {
+    until(|| {
         let answer = connection.call(["GET", "x"]);
-        if let Some(error) = answer.as_error() {
+        answer.as_error().is_some_and(|error| {
             assert_eq!(error, text);
-            return;
-        }
-    }
+            true
+        })
+    });
 }
 
 fn error(value: Value) -> String {
@@ -96,7 +103,7 @@ fn who_leaves_while_a_script_runs_is_forgotten_behind_it() {
         watchers.iter_mut().for_each(|watcher| assert!(watcher.call(["WATCH", "x", "y"]).is_ok()));
         let mut waiters: Vec<Connection> = (0..4).map(|_| connect(&server)).collect();
         waiters.iter_mut().for_each(|waiter| waiter.send(["BLPOP", "queue", "0"]));
-        while !control.call(["INFO", "clients"]).as_str().unwrap().contains("blocked_clients:4") {}
+        until(|| control.call(["INFO", "clients"]).as_str().unwrap().contains("blocked_clients:4"));
         runner.send(["EVAL", FOR_EVER, "0"]);
         until_busy(&mut control, BUSY);
         assert_eq!(error(watchers[0].call(["EXEC"])), format!("EXECABORT Transaction discarded because of: {BUSY}"));
@@ -105,14 +112,11 @@ fn who_leaves_while_a_script_runs_is_forgotten_behind_it() {
         drop(watchers);
         assert!(control.call(["SCRIPT", "KILL"]).is_ok());
         assert!(error(runner.read()).starts_with(KILLED));
-        loop {
+        until(|| {
             let info = control.call(["INFO", "clients"]);
             let is_gone = |line: &str| info.as_str().unwrap().contains(line);
-            let lines = ["connected_clients:2\r", "total_watched_keys:0\r", "total_blocking_keys:0\r"];
-            if lines.into_iter().all(is_gone) {
-                break;
-            }
-        }
+            ["connected_clients:2\r", "total_watched_keys:0\r", "total_blocking_keys:0\r"].into_iter().all(is_gone)
+        });
         assert_eq!(control.call(["RPUSH", "queue", "a"]).as_int(), Some(1));
         assert_eq!(control.call(["LLEN", "queue"]).as_int(), Some(1));
     }
@@ -152,7 +156,7 @@ fn a_script_that_has_written_is_waited_for_when_the_server_stops() {
         let server = start();
         let (mut runner, mut other) = (connect(&server), connect(&server));
         assert!(other.call(["MSET", "before", "1", "a", "0"]).is_ok());
-        runner.send(["EVAL", "redis.call('SET', 'a', '1') for i = 1, 2e7 do end redis.call('SET', 'b', '2')", "0"]);
+        runner.send(["EVAL", "redis.call('SET', 'a', '1') for i = 1, 1e8 do end redis.call('SET', 'b', '2')", "0"]);
         until_busy(&mut other, BUSY);
         drop(server);
         let answer = start().client().call(["MGET", "before", "a", "b"]);
@@ -269,7 +273,7 @@ fn keys_whose_time_has_come_do_not_stop_a_worker_while_a_script_runs() {
     others.iter_mut().for_each(|other| until_busy(other, BUSY));
     assert!(connect(&server).call(["SCRIPT", "KILL"]).is_ok());
     assert!(error(runner.read()).starts_with(KILLED));
-    while others[0].call(["DBSIZE"]).as_int() != Some(0) {}
+    until(|| others[0].call(["DBSIZE"]).as_int() == Some(0));
 }
 
 /// Arguments are given back behind a script, and too large ones are refused before it.
@@ -323,13 +327,13 @@ fn tables_that_are_in_each_other_many_times_end_in_an_error() {
     let server = impatient(1);
     let (mut runner, mut other) = (connect(&server), connect(&server));
     runner.send(["EVAL", "local t = {} for i = 1, 100 do t = {t, t} end return t", "0"]);
-    loop {
+    until(|| {
         let answer = other.call(["SCRIPT", "KILL"]);
-        if answer.is_ok() {
-            break;
+        answer.is_ok() || {
+            assert!(error(answer).starts_with("NOTBUSY"));
+            false
         }
-        assert!(error(answer).starts_with("NOTBUSY"));
-    }
+    });
     assert!(error(runner.read()).contains("Script killed by user"));
 }
 
@@ -364,20 +368,24 @@ fn nothing_is_left_for_the_next_script() {
         (
             "collectgarbage('setpause', 1000000) collectgarbage('setstepmul', 1) collectgarbage('stop')",
             "for i = 1, 300000 do local t = {('x'):rep(1000) .. i} end return 'done'",
-            "done",
+            r#"Bulk(b"done")"#,
         ),
         ("redis.setresp(3)", "return redis.call('HGETALL', 'none')", "[]"),
-        ("redis.call('SELECT', 3)", "redis.call('SET', 'here', 'v') return 1", "1"),
+        ("redis.call('SELECT', 3)", "redis.call('SET', 'here', 'v') return 1", "Int(1)"),
         (
             "pcall(loadstring, 'x = 1') local f = select(2, pcall(loadstring, 'x = 1')) pcall(f)",
             "return tostring(rawget(_G, 'x'))",
-            "nil",
+            r#"Bulk(b"nil")"#,
         ),
-        ("local f = coroutine.wrap(loadstring)('x = 1') pcall(f)", "return tostring(rawget(_G, 'x'))", "nil"),
+        (
+            "local f = coroutine.wrap(function() return loadstring('x = 1') end)() pcall(f)",
+            "return tostring(rawget(_G, 'x'))",
+            r#"Bulk(b"nil")"#,
+        ),
         (
             "local t = {} table.foreach(_G, function(k, v) t[k] = v end) t.x = 1",
             "return tostring(rawget(_G, 'x'))",
-            "nil",
+            r#"Bulk(b"nil")"#,
         ),
     ] {
         client.call(["EVAL", before, "0", "secret"]);
@@ -396,22 +404,46 @@ fn nothing_is_left_for_the_next_script() {
     assert_eq!(client.call(["EVAL", script, "0"]).as_int(), Some(40));
 }
 
+/// What a script hands over is copied, once for each time that it is mentioned.
 #[test]
-fn a_kill_that_is_caught_is_over_with_its_script() {
-    let server = impatient(2);
-    let (mut runner, mut other) = (connect(&server), connect(&server));
-    // Caught on the last line, so that the script returns normally.
-    runner.send(["EVAL", "return {pcall(function() while true do end end)}", "0"]);
-    until_busy(&mut other, BUSY);
-    assert!(other.call(["SCRIPT", "KILL"]).is_ok());
-    let _ = runner.read();
-    // Asked on every line, this would be a long script and not be killed in vain.
-    for _ in 0..100 {
-        assert_eq!(
-            runner.call(["EVAL", "local n = 0\nfor i = 1, 10 do\nn = n + 1\nend\nreturn n", "0"]).as_int(),
-            Some(10)
-        );
-        assert_eq!(error(other.call(["SCRIPT", "KILL"])), "NOTBUSY No scripts in execution right now.");
+fn one_large_string_many_times_is_too_much() {
+    let server = builder().setting("lua-memory-limit", "16mb").unwrap().start().unwrap();
+    let mut client = server.client();
+    for (call, expected) in [
+        ("return redis.call('ECHO', unpack(t))", "not enough memory"),
+        ("return redis.pcall('DEL', unpack(t))", "not enough memory"),
+        ("return redis.acl_check_cmd('DEL', unpack(t))", "not enough memory"),
+        ("redis.log(redis.LOG_DEBUG, unpack(t)) redis.log(redis.LOG_WARNING, unpack(t)) return 'logged'", "logged"),
+    ] {
+        let script = format!("local s, t = ('x'):rep(4000000), {{}} for i = 1, 1000 do t[i] = s end {call}");
+        let answer = client.call(["EVAL", &script, "0"]);
+        let text = answer.as_str().or(answer.as_error()).unwrap_or_else(|| panic!("{answer:?}"));
+        assert!(text.contains(expected), "{call}: {text}");
+        assert!(client.call(["EVAL", "return {ok = 'fine'}", "0"]).as_error().is_none(), "{call}");
+    }
+}
+
+/// Also for scripts and functions that are known already.
+#[test]
+fn a_new_limit_of_the_memory_holds_for_the_next_call() {
+    let server = server();
+    let mut client = server.client();
+    let library = "#!lua name=lib\nredis.register_function('f', function(k, a) return #(('x'):rep(a[1])) end)";
+    assert!(client.call(["FUNCTION", "LOAD", library]).as_str().is_some());
+    let script = "return #(('x'):rep(ARGV[1]))";
+    let sha = client.call(["SCRIPT", "LOAD", script]).as_str().unwrap().to_owned();
+    let size = 8_000_000;
+    let calls = [["EVALSHA", &sha, "0"], ["EVAL", script, "0"], ["FCALL", "f", "0"]];
+    for (limit, is_enough) in [("64mb", true), ("4mb", false), ("64mb", true)] {
+        for call in calls {
+            assert!(client.call(["CONFIG", "SET", "lua-memory-limit", limit]).is_ok());
+            let answer = client.call(call.iter().copied().chain([size.to_string().as_str()]));
+            if is_enough {
+                assert_eq!(answer.as_int(), Some(size), "{call:?}");
+            } else {
+                assert!(error(answer).contains("not enough memory"), "{call:?}");
+            }
+        }
     }
 }
 
@@ -529,7 +561,7 @@ fn who_waits_is_served_behind_the_script() {
     let server = server();
     let (mut waiter, mut control) = (connect(&server), connect(&server));
     waiter.send(["BLPOP", "queue", "0"]);
-    while !control.call(["INFO", "clients"]).as_str().unwrap().contains("blocked_clients:1") {}
+    until(|| control.call(["INFO", "clients"]).as_str().unwrap().contains("blocked_clients:1"));
     let script =
         "redis.call('RPUSH', 'queue', 'a', 'b') redis.call('LSET', 'queue', 0, 'c') return redis.call('LLEN', 'queue')";
     assert_eq!(control.call(["EVAL", script, "0"]).as_int(), Some(2), "nobody takes anything while the script runs");
@@ -818,10 +850,10 @@ fn old_holes_of_lua_are_closed() {
             "collectgarbage('setpause', 1) collectgarbage('setstepmul', 1000) \
              for i = 1, 300 do loadstring(('local x%d = \"%d\" .. {} '):rep(20):format(i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, \
              i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i), '@' .. i .. ('n'):rep(i)) end return 1",
-            "1",
+            "Int(1)",
         ),
         ("CVE-2025-46817: unpack counts in 32 bits", "return {pcall(unpack, {}, -2^31, 2^31 - 1)}", "too many results"),
-        ("CVE-2025-46817: and wraps", "return {pcall(unpack, {}, 2^31 - 2, -2^31)}", ""),
+        ("CVE-2025-46817: and wraps", "return {pcall(unpack, {}, 2^31 - 2, -2^31)}", "[Int(1)]"),
         (
             "CVE-2025-46818: methods of strings are changed for others",
             "getmetatable('').__index = function() return 'mine' end",
@@ -835,24 +867,28 @@ fn old_holes_of_lua_are_closed() {
         (
             "CVE-2021-32626: more values than the stack was made for",
             "local t = {} for i = 1, 7900 do t[i] = tostring(i) end return #redis.call('MGET', unpack(t))",
-            "7900",
+            "Int(7900)",
         ),
         (
             "CVE-2021-32626: and still more",
             "local t = {} for i = 1, 100000 do t[i] = tostring(i) end return redis.call('MGET', unpack(t))",
             "too many results to unpack",
         ),
-        ("CVE-2022-24736: compiled code", "return tostring(loadstring(string.dump(function() return 1 end)))", "nil"),
+        (
+            "CVE-2022-24736: compiled code",
+            "return tostring(loadstring(string.dump(function() return 1 end)))",
+            r#"Bulk(b"nil")"#,
+        ),
         (
             "CVE-2024-46981: what is left is collected at the end",
             "for i = 1, 100 do coroutine.wrap(function() local t = {} t.t = t coroutine.yield() end)() end return 1",
-            "1",
+            "Int(1)",
         ),
         ("string.format writes beyond its buffer", "return string.format('%999d', 1)", "invalid format"),
-        ("string.rep with a count that wraps", "return ('x'):rep(-2^63)", ""),
+        ("string.rep with a count that wraps", "return ('x'):rep(-2^63)", r#"Bulk(b"")"#),
         ("table.insert far below", "return {pcall(table.insert, {1}, -2^31, 1)}", "position out of bounds"),
         ("table.insert at infinity", "return {pcall(table.insert, {1}, -1/0, 1)}", "Int(1)"),
-        ("a table with a length that wraps", "return #setmetatable({[2^53] = 1}, nil)", "0"),
+        ("a table with a length that wraps", "return #setmetatable({[2^53] = 1}, nil)", "Int(0)"),
     ] {
         let answer = client.call(["EVAL", script, "0"]);
         let text = format!("{answer:?}");

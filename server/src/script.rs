@@ -133,7 +133,7 @@ pub(crate) fn parse_sha(text: &[u8]) -> Option<Sha> {
 impl Inner {
     /// The Lua state, made if there is none yet.
     fn interpreter(&mut self, ctx: &Ctx<'_>) -> &mut Interpreter {
-        let limit = usize::try_from(ctx.settings().lua_memory_limit).unwrap_or(usize::MAX);
+        let limit = memory_limit(ctx);
         let interpreter = self.interpreter.get_or_insert_with(|| Interpreter::new(ctx.chance().u64(..), limit));
         interpreter.set_limit(limit);
         interpreter
@@ -316,6 +316,7 @@ impl Scripts {
         let (Some(function), Some(interpreter)) = (find_function(libraries, functions, name), interpreter) else {
             return Err(CommandError::NO_FUNCTION);
         };
+        interpreter.set_limit(memory_limit(ctx));
         let mut caller = ScriptCaller::of_function(ctx, function.flags, &call, &function.name)?;
         let result = interpreter.run_function(function, call.keys, call.argv, &mut caller, out);
         caller.end();
@@ -477,6 +478,11 @@ fn find_function<'l>(
     libraries.get(library)?.functions.get(*at)
 }
 
+/// Most bytes that scripts may have allocated.
+fn memory_limit(ctx: &Ctx<'_>) -> usize {
+    usize::try_from(ctx.settings().lua_memory_limit).unwrap_or(usize::MAX)
+}
+
 /// How a script is called.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
@@ -490,6 +496,7 @@ pub(crate) struct Call<'a> {
 
 fn run_script(inner: &mut Inner, ctx: &mut Ctx<'_>, sha: &Sha, call: Call<'_>, out: &mut Reply) -> CmdResult {
     let (interpreter, script) = inner.find(sha).ok_or(CommandError::NO_SCRIPT)?;
+    interpreter.set_limit(memory_limit(ctx));
     let mut caller = ScriptCaller::of_script(ctx, script.flags, &call)?;
     let result = interpreter.run_script(&script.compiled, call.keys, call.argv, &mut caller, out);
     caller.end();

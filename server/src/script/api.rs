@@ -159,8 +159,9 @@ fn gather(stack: &mut Stack<'_>, args: &mut OwnedArgs) -> Result<(), &'static st
             continue;
         };
         bytes += text.len();
-        if bytes > MOST_BYTES {
-            return Err("Lua redis lib command arguments are too long");
+        // One string can be many arguments, each of which is a copy.
+        if bytes > stack.spare().min(MOST_BYTES) {
+            return Err("not enough memory");
         }
         args.push(text);
     }
@@ -254,12 +255,19 @@ fn log(stack: &mut Stack<'_>) -> Outcome {
             if index > 2 {
                 text.push(b' ');
             }
-            text.extend_from_slice(stack.bytes(index).unwrap_or_default());
+            let part = stack.bytes(index).unwrap_or_default();
+            text.extend_from_slice(&part[..part.len().min(MOST_LOGGED - text.len().min(MOST_LOGGED))]);
+            if text.len() >= MOST_LOGGED {
+                break;
+            }
         }
         log::log!(level, "{}", String::from_utf8_lossy(&text));
     }
     Ok(0)
 }
+
+/// Bytes of a line of the log that come from a script.
+const MOST_LOGGED: usize = 1024;
 
 fn setresp(stack: &mut Stack<'_>) -> Outcome {
     if stack.top() != 1 {

@@ -4,6 +4,7 @@
 //! and numbers are written as integers where they are whole.
 
 use super::base::{given_integer, want_integer, want_string};
+use super::host::TABLE;
 use super::lua::{Function, Kind, Outcome, Raised, Stack};
 use super::replies::cut;
 use rmp::{Marker, encode};
@@ -21,8 +22,6 @@ const TEXTS: &[(&[u8], &[u8])] = &[
 
 /// Tables inside each other that are written; what is deeper is nil.
 const MOST_DEPTH: usize = 16;
-/// Values after which it is asked whether the script may go on.
-const OFTEN: u32 = 1 << 14;
 /// Values that one text may have: of a table with more Lua itself would make an error.
 const MOST_VALUES: usize = 1 << 26;
 
@@ -45,7 +44,7 @@ fn pack(stack: &mut Stack<'_>) -> Outcome {
     }
     stack.host().with_buffer(|out| {
         let most = stack.spare();
-        let mut encoder = Encoder { out, most, values: 0 };
+        let mut encoder = Encoder { out, most };
         for number in 1..=count {
             stack.push_copy(number);
             encoder.take_value(stack, 0)?;
@@ -60,7 +59,6 @@ struct Encoder<'o> {
     /// Bytes after which it gives up: tables that are in each other many times can be far longer than what they are made
     /// from.
     most: usize,
-    values: u32,
 }
 
 impl Encoder<'_> {
@@ -69,10 +67,7 @@ impl Encoder<'_> {
         if self.out.len() > self.most {
             return Err(stack.raise_out_of_memory());
         }
-        self.values = self.values.wrapping_add(1);
-        if self.values.is_multiple_of(OFTEN) {
-            stack.ask_to_go_on()?;
-        }
+        stack.step(1)?;
         match stack.kind(-1) {
             Kind::String => {
                 let text = stack.bytes(-1).unwrap_or_default();
@@ -109,6 +104,7 @@ impl Encoder<'_> {
         /// Slots of the stack that one level takes at most.
         const LEVEL: i32 = 6;
         stack.reserve(LEVEL)?;
+        stack.step(TABLE)?;
         if stack.push_source(-1) {
             stack.replace(-2);
         }
@@ -152,7 +148,7 @@ fn unpack(stack: &mut Stack<'_>) -> Outcome {
 
 fn unpack_one(stack: &mut Stack<'_>) -> Outcome {
     let offset = given_integer(stack, 2, 0)?;
-    stack.set_top(1);
+    stack.set_top(stack.top().min(1));
     unpack_some(stack, 1, offset)
 }
 
@@ -234,6 +230,7 @@ impl Decoder {
             if stack.spare() == 0 || self.values > MOST_VALUES {
                 return Err(stack.raise_out_of_memory());
             }
+            stack.step(1)?;
             if self.at == stack.len(1) {
                 return Err(stack.raise(TOO_SHORT));
             }

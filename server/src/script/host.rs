@@ -34,6 +34,11 @@ pub(crate) trait Caller {
 /// A buffer that has grown beyond this is given back.
 const KEEP: usize = 1024 * 1024;
 
+/// Steps between two looks at whether the script should go on.
+const OFTEN: u32 = 1 << 14;
+/// Steps that a table counts for: to walk over one can be to walk over a million places of which nothing is left.
+pub(super) const TABLE: u32 = 1000;
+
 /// Shared by all Rust functions of one Lua state.
 pub(crate) struct Host {
     caller: Slot,
@@ -48,6 +53,7 @@ pub(crate) struct Host {
     buffer: RefCell<Vec<u8>>,
     /// Bytes that functions hold for the script outside of Lua.
     pub(super) held: Cell<usize>,
+    steps: Cell<u32>,
 }
 
 impl Host {
@@ -61,6 +67,7 @@ impl Host {
             random: Cell::new(seed),
             buffer: RefCell::default(),
             held: Cell::new(0),
+            steps: Cell::new(0),
         }
     }
 
@@ -83,6 +90,15 @@ impl Host {
             self.buffer.replace(buffer);
         }
         result
+    }
+
+    /// Counts steps of a Rust function that may take long; once in a while the answer is why the running code must end, if it
+    /// must.
+    #[inline]
+    pub(super) fn step(&self, cost: u32) -> Option<&'static [u8]> {
+        let steps = self.steps.get().saturating_add(cost);
+        self.steps.set(if steps < OFTEN { steps } else { 0 });
+        if steps < OFTEN { None } else { self.interrupt() }
     }
 
     /// Why the running code must end, if it must.

@@ -402,3 +402,101 @@ fn take_failure(stack: &mut Stack<'_>) -> Failure {
     stack.pop(1);
     Failure { text: text.unwrap_or_else(|| b"ERR unknown error".to_vec()), place, is_counted, is_fatal: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::CommandError;
+
+    /// Counts how often it is asked whether a script may go on, and says no once.
+    struct Asked {
+        times: usize,
+        no_at: usize,
+    }
+
+    impl Caller for Asked {
+        fn call(&mut self, _: Args<'_>, _: &mut Reply) -> Result<(), CommandError> {
+            unreachable!("no command is called here")
+        }
+
+        fn may_call(&mut self, _: Args<'_>) -> Result<bool, ()> {
+            Err(())
+        }
+
+        fn set_logged(&mut self, _: bool) {}
+
+        fn clock(&mut self) -> f64 {
+            0.0
+        }
+
+        fn interrupt(&mut self) -> Option<&'static str> {
+            self.times += 1;
+            (self.times == self.no_at).then_some("ended")
+        }
+    }
+
+    const FOR_EVER: &str = "local n = 0\nwhile true do\nn = n + 1\nend";
+    const SHORT: &str = "local n = 0\nfor i = 1, 10000 do\nn = n + 1\nend\nreturn n";
+
+    /// The reply, and how often it was asked.
+    fn run(interpreter: &mut Interpreter, code: &str, no_at: usize) -> (Vec<u8>, usize) {
+        let function = interpreter.load(code.as_bytes(), c"@user_script").unwrap();
+        let (mut asked, mut out) = (Asked { times: 0, no_at }, Reply::new(Protocol::Resp2));
+        let ended = interpreter.run_script(&function, Args::default(), Args::default(), &mut asked, &mut out);
+        interpreter.release(function);
+        let reply = ended.map_or_else(|failure| failure.text, |_| out.as_bytes().to_vec());
+        (reply, asked.times)
+    }
+
+    #[test]
+    fn who_was_told_to_end_is_asked_on_every_line_and_the_next_one_is_not() {
+        let mut interpreter = Interpreter::new(1, 16 << 20);
+        assert_eq!(run(&mut interpreter, SHORT, usize::MAX), (b":10000\r\n".to_vec(), 0));
+        let (reply, times) = run(&mut interpreter, FOR_EVER, 3);
+        assert!(reply.starts_with(b"ERR ended"), "{}", reply.escape_ascii());
+        assert_eq!(times, 3);
+        // It is told once and catches that; what would be short otherwise is asked thousands of times.
+        let caught = format!("pcall(function() {FOR_EVER} end)\n{SHORT}");
+        let (reply, times) = run(&mut interpreter, &caught, 1);
+        assert_eq!(reply, b":10000\r\n");
+        assert!(times > 10_000, "{times}");
+        assert_eq!(run(&mut interpreter, SHORT, usize::MAX), (b":10000\r\n".to_vec(), 0));
+    }
+
+    #[test]
+    fn a_coroutine_that_was_told_to_end_and_is_kept_is_not_asked_on_every_line_for_ever() {
+        let mut interpreter = Interpreter::new(1, 16 << 20);
+        let library = format!(
+            "local kept\nlocal function work() pcall(function() {FOR_EVER} end)\n\
+             while true do\nlocal n = 0\nfor i = 1, 10000 do\nn = n + 1\nend\ncoroutine.yield(n)\nend end\n\
+             redis.register_function('f', function()\n\
+             kept = kept or coroutine.create(work)\nreturn select(2, coroutine.resume(kept)) end)"
+        );
+        let mut asked = Asked { times: 0, no_at: usize::MAX };
+        let functions = interpreter.load_library(library.as_bytes(), &mut asked).unwrap();
+        for (no_at, most) in [(1, usize::MAX), (usize::MAX, 1), (usize::MAX, 1)] {
+            let (mut asked, mut out) = (Asked { times: 0, no_at }, Reply::new(Protocol::Resp2));
+            interpreter.run_function(&functions[0], Args::default(), Args::default(), &mut asked, &mut out).unwrap();
+            assert_eq!(out.as_bytes().as_ref(), b":10000\r\n");
+            assert!(asked.times <= most, "{}", asked.times);
+        }
+    }
+
+    #[test]
+    fn what_rust_code_does_for_a_script_is_asked_too() {
+        let mut interpreter = Interpreter::new(1, 64 << 20);
+        for code in [
+            "local t = {} for i = 1, 20000 do t[i] = i end for i = 1, 10 do cjson.encode(t) end return 1",
+            "local s = '[' .. ('1,'):rep(20000) .. '1]' for i = 1, 10 do cjson.decode(s) end return 1",
+            "local t = {} for i = 1, 20000 do t[i] = i end for i = 1, 10 do cmsgpack.pack(t) end return 1",
+            "local t = {} for i = 1, 20000 do t[i] = i end local s = cmsgpack.pack(t) for i = 1, 10 do cmsgpack.unpack(s) end return 1",
+            "local s = ('x'):rep(20000) for i = 1, 10 do struct.pack(s) end return 1",
+            "local s = ('0'):rep(20000) .. '1' for i = 1, 10 do struct.size('i' .. s) end return 1",
+        ] {
+            let (reply, times) = run(&mut interpreter, code, usize::MAX);
+            assert!(reply == b":1\r\n" || reply.starts_with(b"ERR"), "{code}: {}", reply.escape_ascii());
+            assert!(times >= 5, "{code}: {times}, {}", reply.escape_ascii());
+            assert_eq!(run(&mut interpreter, code, 1).0.get(..9), Some(&b"ERR ended"[..]), "{code}");
+        }
+    }
+}

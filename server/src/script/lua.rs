@@ -270,6 +270,14 @@ pub(super) const OUT_OF_MEMORY: &[u8] = b"not enough memory";
 unsafe extern "C-unwind" fn interrupt(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
     // SAFETY: Lua calls with a live state of ours.
     let shared = unsafe { shared(state) };
+    // SAFETY: the hook's only needs are a state of ours, which this is.
+    unsafe {
+        if !shared.is_strict.get() && ffi::lua_gethookmask(state) & ffi::LUA_MASKLINE != 0 {
+            // A coroutine that has outlived a script which was told to end.
+            ffi::lua_sethook(state, Some(interrupt), ffi::LUA_MASKCOUNT, INSTRUCTIONS);
+            return;
+        }
+    }
     shared.in_rust.set(shared.in_rust.get() + 1);
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| shared.host.interrupt()));
     let reason = outcome.unwrap_or_else(|panic| {
@@ -1019,13 +1027,14 @@ impl<'l> Stack<'l> {
         self.shared.limit.get().saturating_sub(self.shared.memory.get())
     }
 
-    /// Has the host asked whether running code may go on, as Lua code is asked once in a while: for functions that may take
-    /// long.
+    /// Counts steps of a function that may take long; once in a while the host is asked whether it may go on, as it is for
+    /// Lua code.
     ///
     /// # Errors
     /// It must end.
-    pub(super) fn ask_to_go_on(&mut self) -> Result<(), Raised> {
-        match self.host().interrupt() {
+    #[inline]
+    pub(super) fn step(&mut self, cost: u32) -> Result<(), Raised> {
+        match self.host().step(cost) {
             Some(reason) => Err(self.raise_plainly(reason)),
             None => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! Replies of commands as Lua values, and Lua values as replies.
 
+use super::host::TABLE;
 use super::lua::{Kind, OUT_OF_MEMORY, Raised, Stack};
 use resplite_resp::node::{Node, Nodes};
 use resplite_resp::reply::{Checkpoint, Protocol, Reply};
@@ -129,7 +130,7 @@ pub(super) fn write_value(
     most: usize,
 ) -> Result<Option<ReturnedError>, Raised> {
     let start = out.checkpoint();
-    let mut writer = Writer { out, speaks, depth: 0, start, most, nodes: 0, failure: None };
+    let mut writer = Writer { out, speaks, depth: 0, start, most, failure: None };
     let error = writer.value(stack);
     let failure = writer.failure;
     stack.pop(1);
@@ -142,9 +143,6 @@ pub(super) fn write_value(
     }
 }
 
-/// Values between two looks at whether the script should go on.
-const NODES: usize = 1 << 16;
-
 /// Tables inside each other that are written.
 const MOST_DEPTH: usize = 1000;
 
@@ -154,7 +152,6 @@ struct Writer<'o> {
     depth: usize,
     start: Checkpoint,
     most: usize,
-    nodes: usize,
     /// Why nothing more is written.
     failure: Option<&'static [u8]>,
 }
@@ -162,9 +159,8 @@ struct Writer<'o> {
 impl Writer<'_> {
     /// The top value, which stays.
     fn value(&mut self, stack: &mut Stack<'_>) -> Option<ReturnedError> {
-        self.nodes += 1;
-        if self.failure.is_none() && self.nodes.is_multiple_of(NODES) {
-            self.failure = stack.host().interrupt();
+        if self.failure.is_none() {
+            self.failure = stack.host().step(if stack.kind(-1) == Kind::Table { TABLE } else { 1 });
         }
         if self.failure.is_none() && self.out.len_since(self.start) > self.most {
             self.failure = Some(OUT_OF_MEMORY);

@@ -61,9 +61,12 @@ impl Running {
 
     /// Shows a script that is turning out to be long.
     pub(super) fn show(&self, shown: Shown, is_function: bool) {
-        *self.shown.lock() = Some(shown);
+        // Under the lock that whoever wants to end a script takes, so that nobody is told yes and then forgotten.
+        let mut place = self.shown.lock();
         self.is_function.store(is_function, Ordering::Relaxed);
         self.kill.store(false, Ordering::Relaxed);
+        *place = Some(shown);
+        drop(place);
         self.state.store(LONG, Ordering::Release);
     }
 

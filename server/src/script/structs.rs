@@ -53,6 +53,7 @@ impl Format {
     fn next(&mut self, stack: &mut Stack<'_>) -> Result<Option<Item>, Raised> {
         let Some(&option) = self.text.get(self.at) else { return Ok(None) };
         self.at += 1;
+        stack.step(1)?;
         let size = match option {
             b'b' | b'B' | b'x' => 1,
             b'h' | b'H' => 2,
@@ -74,14 +75,15 @@ impl Format {
 
     /// The number that comes next, if there is one; never negative.
     fn number(&mut self, stack: &mut Stack<'_>, default: i32) -> Result<i32, Raised> {
-        let digits = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit());
-        let digits: Vec<i32> = digits.map(|digit| i32::from(digit - b'0')).collect();
-        if digits.is_empty() {
-            return Ok(default);
+        let mut number = None;
+        while let Some(digit) = self.text.get(self.at).filter(|byte| byte.is_ascii_digit()) {
+            let digit = i32::from(digit - b'0');
+            let grown = number.unwrap_or(0_i32).checked_mul(10).and_then(|number| number.checked_add(digit));
+            number = Some(grown.ok_or_else(|| stack.raise(b"integral size overflow"))?);
+            self.at += 1;
+            stack.step(1)?;
         }
-        self.at += digits.len();
-        let number = digits.iter().try_fold(0_i32, |number, digit| number.checked_mul(10)?.checked_add(*digit));
-        number.ok_or_else(|| stack.raise(b"integral size overflow"))
+        Ok(number.unwrap_or(default))
     }
 
     /// Bytes to leave free at a place, so that an item lies as it should.

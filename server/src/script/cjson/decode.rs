@@ -52,6 +52,7 @@ impl Decoder<'_> {
             if stack.spare() == 0 || self.values > MOST_VALUES {
                 return Err(stack.raise_out_of_memory());
             }
+            stack.step(1)?;
             match token {
                 Token::String(_) => self.push_string(stack, &token),
                 Token::Number(number) => stack.push_number(number),

@@ -1,14 +1,13 @@
 //! Lua values as JSON.
 
 use super::Setting;
+use crate::script::host::TABLE;
 use crate::script::lua::{Kind, Outcome, Raised, Stack};
 use resplite_resp::number::write_f64_digits;
 use std::ffi::c_int;
 
 /// Slots of the stack that one level of nesting takes at most.
 const LEVEL: c_int = 3;
-/// Values after which it is asked whether the script may go on.
-const OFTEN: u32 = 1 << 14;
 
 pub(super) fn encode(stack: &mut Stack<'_>) -> Outcome {
     if stack.top() != 1 {
@@ -19,7 +18,6 @@ pub(super) fn encode(stack: &mut Stack<'_>) -> Outcome {
         let mut encoder = Encoder {
             out,
             open: Vec::new(),
-            values: 0,
             most_bytes: stack.spare(),
             most_depth: Setting::EncodeDepth.get(stack),
             precision: Setting::Precision.get(stack) as usize,
@@ -44,7 +42,6 @@ enum Open {
 struct Encoder<'o> {
     out: &'o mut Vec<u8>,
     open: Vec<Open>,
-    values: u32,
     /// Bytes after which it gives up: tables that are in each other many times, and arrays that are mostly holes, can be far
     /// longer than what they are made from.
     most_bytes: usize,
@@ -72,10 +69,7 @@ impl Encoder<'_> {
         if self.out.len() > self.most_bytes {
             return Err(stack.raise_out_of_memory());
         }
-        self.values = self.values.wrapping_add(1);
-        if self.values.is_multiple_of(OFTEN) {
-            stack.ask_to_go_on()?;
-        }
+        stack.step(1)?;
         match stack.kind(-1) {
             Kind::String => self.string(stack, -1)?,
             Kind::Number => self.number(stack, -1)?,
@@ -93,6 +87,7 @@ impl Encoder<'_> {
     }
 
     fn begin_table(&mut self, stack: &mut Stack<'_>) -> Result<(), Raised> {
+        stack.step(TABLE)?;
         let depth = self.open.len() + 1;
         if depth > self.most_depth as usize || !stack.has_room(LEVEL) {
             return Err(stack.raise(format!("Cannot serialise, excessive nesting ({depth})").as_bytes()));
