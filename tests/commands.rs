@@ -4,6 +4,7 @@ mod blocking;
 mod connection;
 mod function;
 mod hash;
+mod hyperloglog;
 mod keys;
 mod list;
 mod notify;

@@ -627,6 +627,37 @@ fn transactions_are_groups() {
 }
 
 #[test]
+fn hyperloglogs() {
+    check(
+        "
+        > PFADD h a b
+        SELECT 0
+        PFADD h a b
+        > PFADD h a
+        > PFCOUNT h
+        PFCOUNT h
+        > PFCOUNT h
+        > PFCOUNT h none
+        > PFADD i c
+        PFADD i c
+        > PFMERGE h i
+        PFMERGE h i
+        > MULTI
+        > PFCOUNT h
+        > PFADD h d
+        > EXEC
+        MULTI
+        PFCOUNT h
+        PFADD h d
+        EXEC
+        > PFDEBUG TODENSE h
+        PFDEBUG TODENSE h
+        > PFDEBUG TODENSE h
+        ",
+    );
+}
+
+#[test]
 fn scripts_are_logged_by_what_they_do() {
     check(
         r##"

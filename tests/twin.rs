@@ -6,6 +6,7 @@
 mod compare;
 pub mod generator;
 mod hash;
+mod hyperloglog;
 mod keys;
 mod known;
 mod list;
@@ -34,7 +35,7 @@ const COMMANDS: usize = 4000;
 const MOST_SHOWN: usize = 8;
 
 /// The templates of every family.
-pub const FAMILIES: [&[Entry]; 8] = [
+pub const FAMILIES: [&[Entry]; 9] = [
     string::ENTRIES,
     keys::ENTRIES,
     hash::ENTRIES,
@@ -42,6 +43,7 @@ pub const FAMILIES: [&[Entry]; 8] = [
     set::ENTRIES,
     sorted_set::ENTRIES,
     stream::ENTRIES,
+    hyperloglog::ENTRIES,
     transaction::ENTRIES,
 ];
 
@@ -78,6 +80,11 @@ fn sorted_sets() {
 #[test]
 fn streams() {
     run("streams", stream::ENTRIES);
+}
+
+#[test]
+fn hyperloglogs() {
+    run("hyperloglogs", hyperloglog::ENTRIES);
 }
 
 #[test]

@@ -79,6 +79,7 @@ pub(crate) enum Group {
     Connection,
     Generic,
     Hash,
+    HyperLogLog,
     List,
     PubSub,
     Scripting,
@@ -97,6 +98,7 @@ impl Group {
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Hash => "hash",
+            Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
             Group::PubSub => "pubsub",
             Group::Scripting => "scripting",
@@ -115,6 +117,7 @@ impl Group {
             Group::Connection => Some("connection"),
             Group::Generic => Some("keyspace"),
             Group::Hash => Some("hash"),
+            Group::HyperLogLog => Some("hyperloglog"),
             Group::List => Some("list"),
             // The flag says it: help is not in the category.
             Group::PubSub => None,

@@ -8,6 +8,7 @@ pub(crate) mod debug;
 pub(crate) mod dump;
 pub(crate) mod function;
 pub(crate) mod hash;
+pub(crate) mod hyperloglog;
 pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod list;
@@ -46,6 +47,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     wait::COMMANDS,
     dump::COMMANDS,
     string::COMMANDS,
+    hyperloglog::COMMANDS,
     hash::COMMANDS,
     list::COMMANDS,
     list::blocking::COMMANDS,

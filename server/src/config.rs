@@ -145,6 +145,8 @@ pub struct Settings {
     pub busy_reply_threshold: u64,
     /// Most bytes that the code of scripts and functions may have allocated; at most 2 GiB.
     pub lua_memory_limit: u64,
+    /// Bytes of a sparse HyperLogLog that grows dense beyond.
+    pub hll_sparse_max_bytes: u64,
     /// Microseconds that a command runs for to be in the slow log; negative: none is.
     pub slowlog_log_slower_than: i64,
     /// Entries of the slow log that are kept.
@@ -208,6 +210,7 @@ impl Default for Settings {
             client_query_buffer_limit: 1 << 30,
             busy_reply_threshold: 5000,
             lua_memory_limit: 1 << 30,
+            hll_sparse_max_bytes: 3000,
             slowlog_log_slower_than: 10_000,
             slowlog_max_len: 128,
             latency_monitor_threshold: 0,

@@ -345,6 +345,14 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Has the log say this of a command that only reads, but for what it keeps in the value it has read.
+    pub(crate) fn log_besides(&mut self, args: &[&[u8]]) {
+        if self.is_logged {
+            self.note_expired();
+            self.session.journal.effect(self.session.db, args);
+        }
+    }
+
     /// Has the log hear nothing of the running command, which touched a key and left it as it was.
     pub(crate) fn log_nothing(&mut self) {
         self.session.journal.is_rewritten = self.is_logged;

@@ -170,6 +170,10 @@ texts! {
     RESTORE_POLICY = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
     FUNCTION_PAYLOAD = "ERR failed loading functions payload";
     NO_LIBRARY_NAME = "ERR library name argument was not given";
+    NOT_A_HYPERLOGLOG = "WRONGTYPE Key is not a valid HyperLogLog string value.";
+    CORRUPTED_HYPERLOGLOG = "INVALIDOBJ Corrupted HLL object detected";
+    NO_SUCH_HYPERLOGLOG = "ERR The specified key does not exist";
+    HYPERLOGLOG_NOT_SPARSE = "ERR HLL encoding is not sparse";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 

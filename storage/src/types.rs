@@ -1,6 +1,7 @@
 //! What all value types share: an element as it is stored, the limits of the compact encodings, and hashing of members.
 
 pub mod hash;
+pub mod hyperloglog;
 pub mod list;
 pub mod set;
 pub mod sorted_set;

@@ -189,6 +189,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         },
     )
     .alias("list-max-ziplist-size"),
+    number(
+        "hll-sparse-max-bytes",
+        0,
+        LONG,
+        |s| i128::from(s.hll_sparse_max_bytes),
+        |s, v| s.hll_sparse_max_bytes = v as u64,
+    )
+    .unit(Unit::Memory),
     limit_row!("set-max-intset-entries", set_max_intset_entries),
     limit_row!("set-max-listpack-entries", set_max_listpack_entries),
     limit_row!("set-max-listpack-value", set_max_listpack_value),
