@@ -9,6 +9,7 @@ use resplite_storage::packed::{Header, Packed};
 use resplite_storage::table::Table;
 use resplite_storage::tree::Tree;
 use resplite_storage::types::Limits;
+use resplite_storage::types::bitmap::{self, Operation};
 use resplite_storage::types::hash::Hash;
 use resplite_storage::types::list::{List, Side};
 use resplite_storage::types::set::Set;
@@ -297,5 +298,24 @@ fn small_parts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, table, tree, hash, set, list, sorted_set, small_parts);
+fn bitmap(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("bitmap");
+    let mut rng = Rng::with_seed(1);
+    let strings: Vec<Vec<u8>> = (0..3).map(|_| (0..1 << 20).map(|_| rng.u8(..)).collect()).collect();
+    let zeros = vec![0; 1 << 20];
+    group.throughput(Throughput::Bytes(1 << 20));
+    group.bench_function("count 1 MiB", |bench| bench.iter(|| bitmap::count(black_box(&strings[0]))));
+    group.bench_function("find nothing in 1 MiB", |bench| {
+        bench.iter(|| bitmap::position(black_box(&zeros), true, 0..8 << 20));
+    });
+    group.throughput(Throughput::Bytes(3 << 20));
+    for operation in [Operation::And, Operation::Xor, Operation::Diff1, Operation::One] {
+        group.bench_function(format!("{operation:?} of three times 1 MiB"), |bench| {
+            bench.iter(|| bitmap::combine(operation, black_box(&strings)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, table, tree, hash, set, list, sorted_set, bitmap, small_parts);
 criterion_main!(benches);

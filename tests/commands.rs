@@ -1,5 +1,6 @@
 //! A module per family of commands; each command has its transcript there.
 
+mod bitmap;
 mod blocking;
 mod connection;
 mod function;

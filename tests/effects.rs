@@ -658,6 +658,47 @@ fn hyperloglogs() {
 }
 
 #[test]
+fn bits_are_logged_when_they_change() {
+    check(
+        "
+        > SETBIT b 7 1
+        SELECT 0
+        SETBIT b 7 1
+        > SETBIT b 7 1
+        > SETBIT b 7 x
+        > SETBIT b 100 0
+        SETBIT b 100 0
+        > GETBIT b 7
+        > BITCOUNT b
+        > BITPOS b 1
+        > EXPIRE b 10
+        PEXPIREAT b @10000
+        > SETBIT b 7 0
+        SETBIT b 7 0
+        > SET n 1
+        SET n 1
+        > SETBIT n 2 1
+        > BITOP NOT n b
+        BITOP NOT n b
+        > BITOP AND n missing
+        BITOP AND n missing
+        > BITOP AND n missing
+        > BITFIELD b SET u8 0 255 INCRBY u8 0 1 GET u8 0
+        BITFIELD b SET u8 0 255 INCRBY u8 0 1 GET u8 0
+        > BITFIELD b SET u8 0 0
+        > BITFIELD b GET u8 0
+        > BITFIELD b OVERFLOW SAT INCRBY u8 0 -1
+        > BITFIELD b OVERFLOW FAIL INCRBY u8 0 -1
+        > BITFIELD f OVERFLOW FAIL SET u1 20 5
+        here: BITFIELD f OVERFLOW FAIL SET u1 20 5
+        > BITFIELD g SET u1 20 0
+        BITFIELD g SET u1 20 0
+        > BITFIELD_RO g GET u1 20
+        ",
+    );
+}
+
+#[test]
 fn scripts_are_logged_by_what_they_do() {
     check(
         r##"

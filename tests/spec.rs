@@ -9,6 +9,7 @@ const NEWEST: (u32, u32, u32) = (7, 4, 99);
 
 /// Differences that are meant: the command, what differs, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("bitop", "arguments", "DIFF, DIFF1, ANDOR and ONE have come with 8.2"),
     ("client kill", "arguments", "the specification marks each filter as optional; one is needed"),
     ("xadd", "keys", "the facts have no flags here"),
     ("xreadgroup", "arguments", "CLAIM has come with 8.4"),

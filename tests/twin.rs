@@ -3,6 +3,7 @@
 //! `./test` runs fixed seeds; `cargo xtask twin` sets RESPLITE_TWIN_SEED and RESPLITE_TWIN_COMMANDS for long runs with
 //! seeds of their own.
 
+mod bitmap;
 mod compare;
 pub mod generator;
 mod hash;
@@ -35,8 +36,9 @@ const COMMANDS: usize = 4000;
 const MOST_SHOWN: usize = 8;
 
 /// The templates of every family.
-pub const FAMILIES: [&[Entry]; 9] = [
+pub const FAMILIES: [&[Entry]; 10] = [
     string::ENTRIES,
+    bitmap::ENTRIES,
     keys::ENTRIES,
     hash::ENTRIES,
     list::ENTRIES,
@@ -50,6 +52,11 @@ pub const FAMILIES: [&[Entry]; 9] = [
 #[test]
 fn strings() {
     run("strings", string::ENTRIES);
+}
+
+#[test]
+fn bitmaps() {
+    run("bitmaps", bitmap::ENTRIES);
 }
 
 #[test]

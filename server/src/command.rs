@@ -76,6 +76,7 @@ impl Flags {
 /// The family a command belongs to, as COMMAND DOCS and the ACL categories name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Group {
+    Bitmap,
     Connection,
     Generic,
     Hash,
@@ -95,6 +96,7 @@ impl Group {
     /// The name in COMMAND DOCS.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Hash => "hash",
@@ -114,6 +116,7 @@ impl Group {
     /// The ACL category that every command of the group is in.
     pub(crate) fn category(self) -> Option<&'static str> {
         match self {
+            Group::Bitmap => Some("bitmap"),
             Group::Connection => Some("connection"),
             Group::Generic => Some("keyspace"),
             Group::Hash => Some("hash"),

@@ -1,5 +1,6 @@
 //! The commands, a file per family; each command is one constant above its handler.
 
+pub(crate) mod bitmap;
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod config;
@@ -48,6 +49,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     dump::COMMANDS,
     string::COMMANDS,
     hyperloglog::COMMANDS,
+    bitmap::COMMANDS,
     hash::COMMANDS,
     list::COMMANDS,
     list::blocking::COMMANDS,

@@ -17,7 +17,7 @@ use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
-use resplite_storage::entry::{Collection, Entry, StringRef, Value};
+use resplite_storage::entry::{Collection, Entry, StringRef, Text, Value};
 use resplite_storage::keyspace::Locked;
 use resplite_storage::shard::{Edit, Expiry, KeyRef, NewString, Shard};
 use resplite_storage::types::Limits;
@@ -631,12 +631,21 @@ impl<'a> Ctx<'a> {
             }
             return;
         }
+        self.put_result(key, collection.into_value());
+        self.notify(class, event, key);
+    }
+
+    /// Sets a string that has been put together, without a deadline; as in Redis it is raw, however short it is.
+    pub(crate) fn set_raw(&mut self, key: &[u8], bytes: Vec<u8>) {
+        self.put_result(key, Value::Text { text: Text::Shared(bytes.into()), edited: true });
+    }
+
+    fn put_result(&mut self, key: &[u8], value: Value) {
         let is_new = self.notifies(EventClasses::NEW) && self.peek(key).is_none();
-        self.put(key, collection.into_value(), None);
+        self.put(key, value, None);
         if is_new {
             self.notify(EventClasses::NEW, "new", key);
         }
-        self.notify(class, event, key);
     }
 
     /// Sets a value of any type with its deadline, whatever was there before.

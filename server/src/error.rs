@@ -58,6 +58,13 @@ texts! {
     DECREMENT_OVERFLOW = "ERR decrement would overflow";
     NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity";
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    BIT_OFFSET = "ERR bit offset is not an integer or out of range";
+    BIT_VALUE = "ERR bit is not an integer or out of range";
+    BIT_ARGUMENT = "ERR The bit argument must be 1 or 0.";
+    BITOP_NOT = "ERR BITOP NOT must be called with a single source key.";
+    BITFIELD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.";
+    BITFIELD_OVERFLOW = "ERR Invalid OVERFLOW type specified";
+    BITFIELD_ONLY_GETS = "ERR BITFIELD_RO only supports the GET subcommand";
     OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
     INDEX_OUT_OF_RANGE = "ERR index out of range";
     SAME_OBJECT = "ERR source and destination objects are the same";
@@ -289,6 +296,11 @@ impl CommandError {
     /// An operation on several sorted sets without any.
     pub(crate) fn no_input_keys(command: &str) -> Self {
         Self::text(format!("ERR at least 1 input key is needed for '{command}' command"))
+    }
+
+    /// An operation of BITOP that sets one key against others, without any others.
+    pub(crate) fn bitop_sources(operation: &str) -> Self {
+        Self::text(format!("ERR BITOP {operation} must be called with at least two source keys."))
     }
 
     /// An expiry that is not positive or too large; `command` in lower case.

@@ -12,6 +12,7 @@ use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
 use bytes::Bytes;
+use std::borrow::Cow;
 
 /// Longest string that lies in the entry itself.
 const INLINE_MAX: usize = 1023;
@@ -187,6 +188,17 @@ impl StringRef<'_> {
             StringRef::Int(number) => read(number.to_string().as_bytes()),
             StringRef::Bytes(bytes) => read(bytes),
             StringRef::Shared(bytes) => read(bytes),
+        }
+    }
+}
+
+impl<'a> From<StringRef<'a>> for Cow<'a, [u8]> {
+    /// The text, to look at together with others; only an integer is written out.
+    fn from(string: StringRef<'a>) -> Self {
+        match string {
+            StringRef::Int(number) => Cow::Owned(number.to_string().into_bytes()),
+            StringRef::Bytes(bytes) => Cow::Borrowed(bytes),
+            StringRef::Shared(bytes) => Cow::Borrowed(bytes),
         }
     }
 }

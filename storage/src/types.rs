@@ -1,5 +1,6 @@
 //! What all value types share: an element as it is stored, the limits of the compact encodings, and hashing of members.
 
+pub mod bitmap;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;

@@ -204,6 +204,11 @@ impl Generator {
             "lex" => self.lex_end(),
             "pattern" => self.pick(PATTERNS),
             "offset" => self.pick(OFFSETS),
+            "bit" => self.pick(&[b"0", b"0", b"0", b"1", b"1", b"1", b"1", b"1", b"2", b"-1", b"x", b""]),
+            "bitoffset" => self.bit_offset(),
+            "fieldtype" => self.field_type(),
+            "fieldoffset" if self.chance.bool() => [b"#".as_slice(), &self.bit_offset()].concat(),
+            "fieldoffset" => self.bit_offset(),
             "db" => self.pick(&[b"0", b"1", b"1", b"0", b"15", b"16", b"-1", b"x", b"99999999999999999999"]),
             "id" => self.stream_id(),
             // One that is likely to be there.
@@ -272,6 +277,25 @@ impl Generator {
             1 => self.chance.i32(-600..600).to_string().into_bytes(),
             _ => self.chance.i32(-6..7).to_string().into_bytes(),
         }
+    }
+
+    fn bit_offset(&mut self) -> Vec<u8> {
+        match self.chance.u8(..24) {
+            0 => self.pick(BIT_OFFSETS),
+            1 => self.chance.u16(..9000).to_string().into_bytes(),
+            2..6 => self.chance.u16(..400).to_string().into_bytes(),
+            _ => self.chance.u8(..40).to_string().into_bytes(),
+        }
+    }
+
+    fn field_type(&mut self) -> Vec<u8> {
+        let sign = self.pick(&[b"i", b"u"]);
+        let width = match self.chance.u8(..30) {
+            0 => self.pick(&[b"0", b"64", b"65", b"-1", b"08", b"x", b"", b"18446744073709551624"]),
+            1..10 => self.chance.u8(1..=63).to_string().into_bytes(),
+            _ => self.pick(&[b"1", b"2", b"4", b"5", b"8", b"8", b"8", b"16", b"31", b"32", b"62", b"63"]),
+        };
+        if self.one_in(8) && sign == b"i" { b"i64".to_vec() } else { [sign, width].concat() }
     }
 
     fn float(&mut self) -> Vec<u8> {
@@ -597,6 +621,23 @@ const OFFSETS: &[&[u8]] = &[
     b"9223372036854775808",
     b"x",
     b"",
+];
+
+/// Nothing between small and too large, as above; none that leaves 64 bits when it is multiplied by a width, which real
+/// servers take for a small one.
+const BIT_OFFSETS: &[&[u8]] = &[
+    b"-1",
+    b"-4294967296",
+    b"4294967296",
+    b"99999999999",
+    b"9223372036854775808",
+    b"x",
+    b"",
+    b"#1",
+    b"07",
+    b"+1",
+    b" 1",
+    b"1.5",
 ];
 
 const AT_SECONDS: &[&[u8]] = &[

@@ -43,6 +43,26 @@ const KNOWN: &[Known] = &[
         parts: false,
     },
     Known {
+        server: Kind::Redis,
+        reason: "7.0 does not look at a range before it has found the key.",
+        is: |args, pair| {
+            let is_one = command(args, "bitcount") || command(args, "bitpos");
+            let found = [b":0\r\n", b":-1\r\n".as_slice()].contains(&pair.theirs)
+                || frame::text(pair.theirs).starts_with(b"WRONGTYPE");
+            is_one && frame::text(pair.ours).starts_with(b"ERR ") && found
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "There BITCOUNT's end may be left out, and its unit is looked at before its end.",
+        is: |args, pair| {
+            let is_later = args.len() == 5 && frame::text(pair.theirs) == b"ERR syntax error";
+            command(args, "bitcount") && frame::text(pair.ours).starts_with(b"ERR ") && (args.len() == 3 || is_later)
+        },
+        parts: false,
+    },
+    Known {
         server: Kind::Valkey,
         reason: "Valkey keeps longer strings inside the key's allocation.",
         is: |args, pair| shows_encoding(args, pair, &[(b"embstr", b"raw"), (b"raw", b"embstr")]),
