@@ -47,7 +47,9 @@ pub fn grow(bytes: &mut Vec<u8>, len: usize) -> bool {
 /// Number of set bits. O(bytes).
 pub fn count(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let in_words: u64 = words.iter().map(|word| u64::from(u64::from_ne_bytes(*word).count_ones())).sum();
+    let in_word = |word: &[u8; 8]| u64::from(u64::from_ne_bytes(*word).count_ones());
+    // A sum that looks for an overflow at each step would take one word at a time.
+    let in_words = words.iter().map(in_word).fold(0u64, u64::wrapping_add);
     in_words + rest.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>()
 }
 
