@@ -1,5 +1,6 @@
 //! A module per family of commands; each command has its transcript there.
 
+mod acl;
 mod bitmap;
 mod blocking;
 mod connection;

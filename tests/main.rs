@@ -4,6 +4,7 @@
 
 mod support;
 
+mod acl;
 mod clients;
 mod commands;
 mod connection;

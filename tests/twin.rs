@@ -3,6 +3,7 @@
 //! `./test` runs fixed seeds; `cargo xtask twin` sets RESPLITE_TWIN_SEED and RESPLITE_TWIN_COMMANDS for long runs with
 //! seeds of their own.
 
+mod acl;
 mod bitmap;
 mod compare;
 pub mod generator;

@@ -15,7 +15,8 @@ use std::thread::Thread;
 ///
 /// Commands run on the calling thread and return when they are done, those that wait (BLPOP, XREAD with BLOCK ..) when they
 /// have waited; a client is `Send`, so each thread takes its own.
-/// It needs no login. After its server has ended it gets nothing but errors.
+/// It needs no login and may do everything, whatever the rights of the user `default` are; AUTH makes it another user.
+/// After its server has ended it gets nothing but errors.
 pub struct Client {
     engine: Arc<Engine>,
     session: Session,
@@ -24,10 +25,8 @@ pub struct Client {
 impl Client {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         let id = engine.registry.next_id();
-        let mut record = ClientRecord::new(id, "local".into(), "local".into(), -1, engine.clock.millis());
-        record.is_local = true;
-        let mut session = engine.open_session(record);
-        session.authenticated = true;
+        let record = ClientRecord::local(id, "local".into(), engine.acl.host.clone(), engine.clock.millis());
+        let session = engine.open_session(record);
         Client { engine, session }
     }
 

@@ -5,6 +5,7 @@ use crate::context::Ctx;
 use crate::error::CmdResult;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// A command's body: reads its arguments, calls the type, writes the reply. It never locks, waits or asks for the time.
@@ -260,6 +261,17 @@ impl KeySpec {
     }
 }
 
+/// Channels among the arguments, from the first one on, which the rights of the client must cover.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Channels {
+    /// One, and what follows it is something else.
+    First,
+    /// All arguments.
+    Names,
+    /// All arguments, which are patterns of channels.
+    Patterns,
+}
+
 /// What the door locks before the handler runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Locks {
@@ -283,6 +295,7 @@ pub(crate) struct Command {
     pub(crate) flags: Flags,
     /// Groups of key arguments, at the front.
     pub(crate) keys: [Option<KeySpec>; 3],
+    pub(crate) channels: Option<Channels>,
     pub(crate) locks: Locks,
     pub(crate) group: Group,
     /// ACL categories that do not follow from group and flags.
@@ -306,6 +319,7 @@ impl Command {
             arity: 1,
             flags,
             keys: [None; 3],
+            channels: None,
             locks: Locks::Keys,
             group,
             categories: &[],
@@ -386,6 +400,12 @@ impl Command {
         self
     }
 
+    /// Which arguments are channels.
+    pub(crate) const fn channels(mut self, channels: Channels) -> Self {
+        self.channels = Some(channels);
+        self
+    }
+
     pub(crate) const fn locks(mut self, locks: Locks) -> Self {
         self.locks = locks;
         self
@@ -415,6 +435,19 @@ impl Command {
     #[inline]
     pub(crate) fn takes(&self, len: usize) -> bool {
         if self.arity >= 0 { len == self.arity as usize } else { len >= self.arity.unsigned_abs() as usize }
+    }
+
+    /// What the command does with the keys of a group under these arguments.
+    pub(crate) fn key_flags(&self, spec: &KeySpec, args: Args<'_>) -> &'static [&'static str] {
+        let is = |at: usize, word: &str| args.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+        match self.name {
+            // Only GET makes SET look at what was there.
+            "set" if (3..args.len()).any(|at| is(at, "get")) => &["RW", "ACCESS", "UPDATE"],
+            "set" => &["OW", "UPDATE"],
+            // Nothing but GETs.
+            "bitfield" if args.len() % 3 == 2 && (2..args.len()).step_by(3).all(|at| is(at, "get")) => usage::READ,
+            _ => spec.flags,
+        }
     }
 
     /// Calls `found` with the index of each key argument.
@@ -500,4 +533,50 @@ pub(crate) fn find_subcommand(container: &'static Command, name: &[u8]) -> Optio
         .subcommands
         .iter()
         .find(|sub| sub.name.split_once('|').is_some_and(|(_, sub)| sub.as_bytes().eq_ignore_ascii_case(name)))
+}
+
+/// Every command and subcommand with a number of its own: its place in [`numbered`].
+static NUMBERS: LazyLock<Numbers> = LazyLock::new(|| {
+    let commands: Vec<_> = all().flat_map(|command| std::iter::once(command).chain(command.subcommands)).collect();
+    let by_name = commands.iter().enumerate().map(|(number, command)| (command.name, number)).collect();
+    Numbers { commands, by_name }
+});
+
+struct Numbers {
+    commands: Vec<&'static Command>,
+    by_name: HashMap<&'static str, usize, foldhash::fast::RandomState>,
+}
+
+/// Every command and subcommand, each container before its own.
+pub(crate) fn numbered() -> &'static [&'static Command] {
+    &NUMBERS.commands
+}
+
+/// The number of a command that can be called.
+pub(crate) fn number(command: &Command) -> usize {
+    NUMBERS.by_name[command.name]
+}
+
+/// The command that is asked for by its full name: a subcommand as `container|name`.
+pub(crate) fn find_by_full_name(name: &[u8]) -> Option<&'static Command> {
+    match name.iter().position(|byte| *byte == b'|') {
+        None => find(name),
+        Some(bar) => find_subcommand(find(&name[..bar])?, &name[bar + 1..]),
+    }
+}
+
+/// The command or subcommand that arguments call.
+///
+/// # Errors
+/// There is none; the container, if it is only its subcommand that is not there.
+#[inline]
+pub(crate) fn resolve(
+    command: Option<&'static Command>,
+    args: Args<'_>,
+) -> Result<&'static Command, Option<&'static Command>> {
+    let command = command.ok_or(None)?;
+    match args.get(1).filter(|_| !command.subcommands.is_empty()) {
+        Some(sub) => find_subcommand(command, sub).ok_or(Some(command)),
+        None => Ok(command),
+    }
 }

@@ -1,5 +1,6 @@
 //! The commands, a file per family; each command is one constant above its handler.
 
+pub(crate) mod acl;
 pub(crate) mod bitmap;
 pub(crate) mod client;
 pub(crate) mod command;
@@ -64,6 +65,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     server::COMMANDS,
     persistence::COMMANDS,
     config::COMMANDS,
+    acl::COMMANDS,
     slow::COMMANDS,
     info::COMMANDS,
     command::COMMANDS,

@@ -96,6 +96,14 @@ pub struct Settings {
     pub io_threads: usize,
     /// Password of the default user, or empty.
     pub requirepass: String,
+    /// Users that the configuration declares: name and rules of each, as `user` lines have them.
+    pub users: Vec<Vec<String>>,
+    /// File of the users, or empty; then there must be no `users`.
+    pub aclfile: String,
+    /// Entries that ACL LOG keeps.
+    pub acllog_max_len: u64,
+    /// Whether new users may listen to every channel.
+    pub acl_pubsub_default: bool,
     /// Directory of the data and of relative file names, as an absolute path. Empty is the current directory, and says that
     /// nothing is kept unless `appendonly` or `save` ask for it.
     pub dir: String,
@@ -186,6 +194,10 @@ impl Default for Settings {
             databases: 16,
             io_threads: 0,
             requirepass: String::new(),
+            users: Vec::new(),
+            aclfile: String::new(),
+            acllog_max_len: 128,
+            acl_pubsub_default: false,
             dir: String::new(),
             dbfilename: "dump.rdb".into(),
             save: Vec::new(),
@@ -236,6 +248,9 @@ impl Settings {
     /// # Errors
     /// The name is unknown or a word is not one of its values; nothing has changed then.
     pub fn apply(&mut self, name: &str, words: &[&str]) -> Result<(), String> {
+        if name.eq_ignore_ascii_case("user") {
+            return self.declare_user(words);
+        }
         let setting = table::find(name).ok_or("Bad directive or wrong number of arguments")?;
         let before = self.save.clone();
         setting.set(self, words)?;
@@ -243,6 +258,23 @@ impl Settings {
             // Each line adds a point; CONFIG SET replaces them all.
             self.save.splice(0..0, before);
         }
+        Ok(())
+    }
+
+    /// Adds a user: its name and its rules, in one word or in several.
+    fn declare_user(&mut self, words: &[&str]) -> Result<(), String> {
+        let words: Vec<String> = match words {
+            [line] => line.split_ascii_whitespace().map(str::to_owned).collect(),
+            words => words.iter().map(|&word| word.to_owned()).collect(),
+        };
+        crate::acl::declared_user(&words, self.acl_pubsub_default)?;
+        if self.users.iter().any(|user| user.first() == words.first()) {
+            let name = &words[0];
+            return Err(format!(
+                "Error in user declaration '{name}': Duplicate user found. A user can only be defined once in config files"
+            ));
+        }
+        self.users.push(words);
         Ok(())
     }
 

@@ -1,5 +1,9 @@
 //! One server's shared state, and the one door through which every command enters it, whoever sends it.
 
+use crate::acl::Acl;
+use crate::acl::refusals::{Context, Reason, Refusal};
+use crate::acl::selector::Denied;
+use crate::acl::user::User;
 use crate::command::{self, Command, Flags, Group, Locks};
 use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
@@ -136,6 +140,7 @@ pub(crate) struct Engine {
     pub(crate) log: Arc<Log>,
     pub(crate) persistence: Persistence,
     pub(crate) registry: Registry,
+    pub(crate) acl: Acl,
     pub(crate) pubsub: PubSub,
     pub(crate) monitors: Monitors,
     pub(crate) stats: Stats,
@@ -207,6 +212,7 @@ impl Engine {
             started,
             clock,
             registry: Registry::default(),
+            acl: Acl::new(&settings),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
             stats: Stats::default(),
@@ -244,6 +250,9 @@ impl Engine {
         let mut next = Settings::clone(&current);
         change(&mut next)?;
         self.keyspace.tell_expired(next.notify_keyspace_events.has(EventClasses::EXPIRED));
+        if next.requirepass != current.requirepass {
+            self.acl.set_default_password(&next);
+        }
         *current = Arc::new(next);
         self.settings_version.fetch_add(1, Ordering::AcqRel);
         // Under the lock, so that of two changes the later one is also heard of later.
@@ -264,8 +273,26 @@ impl Engine {
         let changed = session.settings_version != self.settings_version.load(Ordering::Acquire);
         if changed {
             (session.settings, session.settings_version) = self.settings();
+            if !session.user.is_host {
+                session.user = self.user_of(&session.record);
+            }
         }
         changed
+    }
+
+    /// The user that a client is, with the rights of now. Who is not there any more may do nothing until the connection
+    /// has ended.
+    pub(crate) fn user_of(&self, client: &ClientRecord) -> Arc<User> {
+        let user = client.user.lock().clone();
+        if user.is_host {
+            return user;
+        }
+        self.acl.find(&user.name).unwrap_or_else(|| Arc::new(User::new(&user.name, false)))
+    }
+
+    /// Has every session look at its user's rights again.
+    pub(crate) fn users_changed(&self) {
+        self.settings_version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A session for a new client that `record` describes.
@@ -399,9 +426,7 @@ impl Engine {
 
     /// A session for what the server does by itself.
     fn housekeeper(&self) -> Session {
-        let mut record = ClientRecord::new(0, String::new(), String::new(), -1, self.clock.millis());
-        record.is_local = true;
-        self.open_session(record)
+        self.open_session(ClientRecord::local(0, String::new(), self.acl.host.clone(), self.clock.millis()))
     }
 
     /// Bytes of data and tables; what they were when somebody last asked, while a script keeps the shards for itself.
@@ -540,16 +565,9 @@ impl Engine {
     /// Whether CLIENT PAUSE keeps a command from running now.
     fn is_paused(&self, session: &Session, command: Option<&'static Command>, args: Args<'_>) -> bool {
         // What is refused is refused at once.
-        let Some(command) = command else { return false };
-        let command = match args.get(1).filter(|_| !command.subcommands.is_empty()) {
-            Some(name) => match command::find_subcommand(command, name) {
-                Some(subcommand) => subcommand,
-                None => return false,
-            },
-            None => command,
-        };
-        let lacks_login = !session.authenticated && !session.settings.requirepass.is_empty();
-        if !command.takes(args.len()) || lacks_login && !command.flags.has(Flags::NO_AUTH) {
+        let Ok(command) = command::resolve(command, args) else { return false };
+        let is_refused = session.lacks_login() && !command.flags.has(Flags::NO_AUTH);
+        if !command.takes(args.len()) || is_refused || session.user.check(command, args).is_err() {
             return false;
         }
         if self.pause.stops_all() {
@@ -710,18 +728,19 @@ impl Engine {
         command: Option<&'static Command>,
         args: Args<'_>,
     ) -> Result<&'static Command, CommandError> {
-        let mut command = command.ok_or_else(|| CommandError::unknown_command(args))?;
-        if !command.subcommands.is_empty() && args.len() >= 2 {
-            command = command::find_subcommand(command, &args[1])
-                .ok_or_else(|| CommandError::unknown_subcommand(command.name, &args[1]))?;
-        }
+        let command = command::resolve(command, args).map_err(|container| match container {
+            None => CommandError::unknown_command(args),
+            Some(container) => CommandError::unknown_subcommand(container.name, &args[1]),
+        })?;
         if !command.takes(args.len()) {
             return Err(CommandError::arity(command.name));
         }
         self.refresh(session);
-        // A password that has been taken away is asked of nobody, whenever they came.
-        if !session.authenticated && !command.flags.has(Flags::NO_AUTH) && !session.settings.requirepass.is_empty() {
+        if session.lacks_login() && !command.flags.has(Flags::NO_AUTH) {
             return Err(CommandError::NOAUTH);
+        }
+        if !session.user.is_unrestricted() {
+            self.admit_by_rights(session, command, args)?;
         }
         let is_busy = self.scripts.running.is_busy();
         if is_busy && !command.flags.has(Flags::ALLOW_BUSY) {
@@ -746,6 +765,35 @@ impl Engine {
             return Err(CommandError::NOT_IN_TRANSACTION);
         }
         Ok(command)
+    }
+
+    /// Whether the client has the right to the command, its keys and its channels.
+    #[cold]
+    fn admit_by_rights(&self, session: &Session, command: &'static Command, args: Args<'_>) -> CmdResult {
+        let Err(denied) = session.user.check(command, args) else { return Ok(()) };
+        let context = if session.transaction.is_some() { Context::Transaction } else { Context::TopLevel };
+        self.note_denied(session, command, args, denied, context);
+        Err(session.user.error(command, denied))
+    }
+
+    /// Notes for ACL LOG what was refused.
+    pub(crate) fn note_denied(
+        &self,
+        session: &Session,
+        command: &'static Command,
+        args: Args<'_>,
+        denied: Denied,
+        context: Context,
+    ) {
+        let (reason, object) = match denied {
+            Denied::Command => (Reason::Command, command.name.as_bytes()),
+            Denied::Key(index) => (Reason::Key, &args[index]),
+            Denied::Channel(index) => (Reason::Channel, &args[index]),
+        };
+        let now = self.clock.millis();
+        let client = session.record.describe(now, Some(command));
+        let refusal = Refusal { reason, context, object, user: session.user.name.clone(), client };
+        self.acl.note(refusal, now, &session.settings);
     }
 
     /// Whether the command may run as far as memory goes; what a script may do of it turns out later.

@@ -181,6 +181,11 @@ texts! {
     CORRUPTED_HYPERLOGLOG = "INVALIDOBJ Corrupted HLL object detected";
     NO_SUCH_HYPERLOGLOG = "ERR The specified key does not exist";
     HYPERLOGLOG_NOT_SPARSE = "ERR HLL encoding is not sparse";
+    USER_NAME = "ERR Usernames can't contain spaces or null characters";
+    DEFAULT_USER = "ERR The 'default' user cannot be removed";
+    GENPASS_BITS = "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096";
+    NO_ACL_FILE = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.";
+    ACL_NOT_SAVED = "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 
@@ -263,6 +268,26 @@ impl CommandError {
         CommandError(Cow::Owned([b"EXECABORT Transaction discarded because of: ", why].concat()))
     }
 
+    /// A login from an address from which too many have failed.
+    pub(crate) fn throttled(millis: u64) -> Self {
+        let seconds = millis.div_ceil(1000);
+        Self::text(format!("ERR too many failed logins from this address, try again in {seconds} seconds"))
+    }
+
+    /// A command that the caller of a script has no right to.
+    pub(crate) fn in_script(&self) -> Self {
+        let why = self.0.strip_prefix(b"NOPERM ").unwrap_or(&self.0);
+        CommandError(Cow::Owned([b"ERR ACL failure in script: ", why].concat()))
+    }
+
+    /// A queued command that its client has lost the right to.
+    pub(crate) fn right_lost(why: &str) -> Self {
+        Self::text(format!(
+            "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This \
+             command is no longer allowed for the following reason: {why}"
+        ))
+    }
+
     /// A write that the log cannot keep.
     pub(crate) fn log_failed(reason: &str) -> Self {
         Self::text(format!("MISCONF Errors writing to the AOF file: {reason}"))
@@ -312,8 +337,8 @@ impl CommandError {
 /// Bytes of an argument that an error quotes at most.
 const MOST_SHOWN: usize = 128;
 
-/// What an error shows of an argument: nothing from a zero byte on, where C's strings end.
-fn shown(arg: &[u8], most: usize) -> &[u8] {
+/// What a text that C writes shows of an argument: nothing from a zero byte on, where C's strings end.
+pub(crate) fn shown(arg: &[u8], most: usize) -> &[u8] {
     let arg = &arg[..arg.len().min(most)];
     arg.split(|byte| *byte == 0).next().unwrap_or_default()
 }

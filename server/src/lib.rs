@@ -1,5 +1,6 @@
 //! Resplite, the SQLite of Redis: a Redis-compatible server that lives in your process or in one small binary.
 
+mod acl;
 mod client;
 mod command;
 mod commands;

@@ -95,6 +95,8 @@ pub(crate) fn is_secret(command: &Command, args: Args<'_>, at: usize) -> bool {
     match command.name {
         "auth" => at > 0,
         "hello" => at > 2 && (is(at - 1, b"auth") || is(at - 2, b"auth")),
+        // What is said about a user is between who says it and the server.
+        "acl|setuser" | "acl|deluser" | "acl|getuser" => at > 1,
         "config|set" => at > 2 && at % 2 == 1 && is(at - 1, b"requirepass"),
         _ => false,
     }
@@ -121,11 +123,13 @@ fn quote(bytes: &[u8], line: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acl::user::User;
     use resplite_resp::request::OwnedArgs;
+    use std::sync::Arc;
 
     fn line(words: &[&[u8]]) -> String {
         let args: OwnedArgs = words.iter().collect();
-        let mut client = ClientRecord::new(1, "/tmp/socket:0".into(), String::new(), -1, 0);
+        let mut client = ClientRecord::new(1, Arc::new(User::initial()), "/tmp/socket:0".into(), String::new(), -1, 0);
         client.is_unix = true;
         let command = crate::command::find(words[0]).unwrap();
         let event = Event {

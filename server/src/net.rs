@@ -477,7 +477,7 @@ fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAd
     let refusal = if hub.connections() >= settings.maxclients {
         Some("-ERR max number of clients reached\r\n")
     } else if settings.protected_mode
-        && settings.requirepass.is_empty()
+        && engine.acl.default_user().needs_no_password()
         && ip.is_some_and(|ip| !ip.to_canonical().is_loopback())
     {
         Some(PROTECTED)

@@ -197,6 +197,15 @@ impl PubSub {
         self.pattern_count.load(Ordering::Acquire)
     }
 
+    /// The names that a client is subscribed to; looks at all there are.
+    pub(crate) fn names_of(&self, kind: Kind, client: u64) -> Vec<Bytes> {
+        if kind == Kind::Pattern {
+            return self.patterns.read().names_of(client);
+        }
+        let is_there = |subscribers: &Subscribers| subscribers.contains_key(&client);
+        self.map(kind).iter().filter(|place| is_there(place.value())).map(|place| place.key().clone()).collect()
+    }
+
     fn map(&self, kind: Kind) -> &DashMap<Bytes, Subscribers> {
         if kind == Kind::ShardChannel { &self.shard_channels } else { &self.channels }
     }
@@ -317,6 +326,13 @@ impl Patterns {
         }
     }
 
+    /// The patterns that a client is subscribed to; looks at all there are.
+    fn names_of(&self, client: u64) -> Vec<Bytes> {
+        let indexed = self.by_prefix.groups.values().chain(self.by_suffix.groups.values());
+        let all = indexed.chain(std::iter::once(&self.others)).flatten();
+        all.filter(|(_, subscribers)| subscribers.contains_key(&client)).map(|(pattern, _)| pattern.clone()).collect()
+    }
+
     /// Calls `found` with each pattern that matches.
     fn for_each_match(&self, channel: &[u8], mut found: impl FnMut(&Bytes, &Subscribers)) {
         let mut look = |group: &Group| {
@@ -362,10 +378,11 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acl::user::User;
     use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, proptest};
 
     fn record(id: u64) -> Arc<ClientRecord> {
-        Arc::new(ClientRecord::new(id, "test".into(), "test".into(), -1, 0))
+        Arc::new(ClientRecord::new(id, Arc::new(User::initial()), "test".into(), "test".into(), -1, 0))
     }
 
     fn mail(record: &ClientRecord) -> String {

@@ -1,9 +1,10 @@
 //! The list of connected clients and what others may see of or do to them; no sockets.
 
+use crate::acl::user::User;
 use crate::command::Command;
 use crate::config::Settings;
 use crate::outbox::{Message, Outbox};
-use crate::tracking::Tracked;
+use crate::tracking::{Mode, Tracked};
 use crate::waiting::Waiting;
 use atomic_waker::AtomicWaker;
 use dashmap::DashMap;
@@ -44,6 +45,8 @@ pub(crate) struct ClientRecord {
     pub(crate) no_evict: AtomicBool,
     pub(crate) no_touch: AtomicBool,
     pub(crate) authenticated: AtomicBool,
+    /// Who has logged in, as of then: rights that have changed since are not in it.
+    pub(crate) user: Mutex<Arc<User>>,
     /// Unread input and unsent output in bytes, as of the end of the last batch.
     pub(crate) query_len: AtomicUsize,
     pub(crate) query_capacity: AtomicUsize,
@@ -70,7 +73,7 @@ pub(crate) struct ClientRecord {
 }
 
 impl ClientRecord {
-    pub(crate) fn new(id: u64, addr: String, laddr: String, fd: i64, now: u64) -> Self {
+    pub(crate) fn new(id: u64, user: Arc<User>, addr: String, laddr: String, fd: i64, now: u64) -> Self {
         ClientRecord {
             id,
             is_unix: false,
@@ -88,6 +91,7 @@ impl ClientRecord {
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
+            user: Mutex::new(user),
             query_len: AtomicUsize::new(0),
             query_capacity: AtomicUsize::new(0),
             output_len: AtomicUsize::new(0),
@@ -105,6 +109,12 @@ impl ClientRecord {
             waiting: Mutex::new(None),
             waker: AtomicWaker::new(),
         }
+    }
+
+    /// Whoever is inside the process.
+    pub(crate) fn local(id: u64, addr: String, host: Arc<User>, now: u64) -> Self {
+        let laddr = addr.clone();
+        ClientRecord { is_local: true, ..Self::new(id, host, addr, laddr, -1, now) }
     }
 
     /// Notes which command ran last.
@@ -157,6 +167,68 @@ impl ClientRecord {
     /// Which of the limits of `client-output-buffer-limit` holds for it: the first, or the third for subscribers.
     pub(crate) fn output_class(&self) -> usize {
         if self.is_subscriber() { 2 } else { 0 }
+    }
+
+    /// The connection's line of CLIENT LIST, in the order of fields of Redis 7.4; `running` is the command that asks, if it
+    /// is this connection's.
+    pub(crate) fn describe(&self, now: u64, running: Option<&Command>) -> String {
+        let seconds_since = |then: u64| now.saturating_sub(then) / 1000;
+        let idle = if running.is_some() { 0 } else { seconds_since(self.last_active.load(Ordering::Relaxed)) };
+        let command = running.or_else(|| self.last_command());
+        let user = self.user.lock().name.clone();
+        let queued = self.queued.load(Ordering::Relaxed);
+        let mut flags = String::new();
+        let tracked = self.tracking.lock().as_ref().map(|tracked| (tracked.options.mode, tracked.is_broken));
+        for (set, flag) in [
+            (self.is_monitor.load(Ordering::Relaxed), 'O'),
+            (self.is_subscriber(), 'P'),
+            (queued >= 0, 'x'),
+            (self.is_blocked(), 'b'),
+            (tracked.is_some(), 't'),
+            (tracked.is_some_and(|(_, is_broken)| is_broken), 'R'),
+            (tracked.is_some_and(|(mode, _)| mode == Mode::Broadcast), 'B'),
+            (self.is_unix, 'U'),
+            (self.no_evict.load(Ordering::Relaxed), 'e'),
+            (self.no_touch.load(Ordering::Relaxed), 'T'),
+        ] {
+            if set {
+                flags.push(flag);
+            }
+        }
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        let query = self.query_len.load(Ordering::Relaxed);
+        let query_capacity = self.query_capacity.load(Ordering::Relaxed);
+        let output = self.output_len.load(Ordering::Relaxed) + self.outbox.len();
+        let queued_bytes = if queued > 0 { self.queued_bytes.load(Ordering::Relaxed) } else { 0 };
+        let names = self.names.lock().clone();
+        let text = names.name.len() + names.lib_name.len() + names.lib_version.len();
+        let total = size_of::<Self>() + text + query_capacity + output + queued_bytes;
+        let [sub, psub, ssub] = [0, 1, 2].map(|kind| self.subscriptions[kind].load(Ordering::Relaxed));
+        // A connection has no reply buffer of its own (rbs, rbp, obl): what its socket did not take at once is a list.
+        format!(
+            "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub={sub} psub={psub} ssub={ssub} multi={queued} \
+             watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
+             tot-mem={total} events={} cmd={} user={} redir={} resp={} lib-name={} lib-ver={}",
+            self.id,
+            self.addr,
+            self.laddr,
+            self.fd,
+            names.name,
+            seconds_since(self.created),
+            self.db.load(Ordering::Relaxed),
+            self.watching.load(Ordering::Relaxed),
+            query_capacity.saturating_sub(query),
+            usize::from(output > 0),
+            if output > 0 { "rw" } else { "r" },
+            command.map_or("NULL", |command| command.name),
+            String::from_utf8_lossy(&user),
+            self.redirect(),
+            self.protocol.load(Ordering::Relaxed),
+            names.lib_name,
+            names.lib_version,
+        )
     }
 
     /// Whether the connection was told to end.

@@ -226,9 +226,19 @@ impl ServerBuilder {
             Some(seed) => seed,
             None => getrandom::u64().map_err(io::Error::other)?,
         };
+        if !self.settings.users.is_empty() && !self.settings.aclfile.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "users are declared in the configuration and in an ACL file: it must be one of the two",
+            ));
+        }
         let engine = Engine::new(self.settings, self.clock, workers, seed, self.disk);
         if let Some(hook) = self.on_settings {
             engine.on_settings(hook);
+        }
+        let settings = engine.settings().0;
+        if !settings.aclfile.is_empty() {
+            engine.acl.load(&settings).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
         engine.expect_data();
         let network = Network::start(engine.clone())?;

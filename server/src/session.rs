@@ -1,5 +1,6 @@
 //! What the server remembers of one connection: database, protocol, name, transaction; no sockets.
 
+use crate::acl::user::User;
 use crate::command::Command;
 use crate::config::Settings;
 use crate::journal::Journal;
@@ -50,6 +51,8 @@ pub(crate) struct Session {
     pub(crate) settings_version: u64,
     pub(crate) db: usize,
     pub(crate) protocol: Protocol,
+    /// Who has logged in, or `default`, with the rights of now.
+    pub(crate) user: Arc<User>,
     pub(crate) authenticated: bool,
     pub(crate) transaction: Option<Transaction>,
     pub(crate) watched: Watched,
@@ -88,13 +91,15 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(record: Arc<ClientRecord>, settings: Arc<Settings>, settings_version: u64) -> Self {
-        let authenticated = settings.requirepass.is_empty();
+        let user = record.user.lock().clone();
+        let authenticated = user.is_open();
         Session {
             record,
             settings,
             settings_version,
             db: 0,
             protocol: Protocol::Resp2,
+            user,
             authenticated,
             transaction: None,
             watched: Watched::default(),
@@ -121,6 +126,12 @@ impl Session {
     #[inline]
     pub(crate) fn is_restricted(&self) -> bool {
         !self.subscriptions.is_empty() && self.protocol == Protocol::Resp2
+    }
+
+    /// Whether it has to log in before anything else; what does not ask for a password any more asks nobody.
+    #[inline]
+    pub(crate) fn lacks_login(&self) -> bool {
+        !self.authenticated && !self.user.is_open()
     }
 
     /// Whether nothing may run for this session now.

@@ -449,8 +449,12 @@ impl Ctx<'_> {
         let mut reply = Reply::new(waiting.protocol);
         let args = waiting.wait.args.as_args();
         let start = slow::times_all(self.settings()).then(|| self.engine.clock.micros());
-        if self.attempt_for(waiting.command, waiting.db, args, &mut reply) {
-            return false;
+        // Rights that have been taken away meanwhile are gone for what waits as well.
+        let user = self.engine.user_of(&waiting.client);
+        match user.check(waiting.command, args) {
+            Err(denied) => self.engine.refuse(&user.error(waiting.command, denied), &mut reply),
+            Ok(()) if self.attempt_for(waiting.command, waiting.db, args, &mut reply) => return false,
+            Ok(()) => {}
         }
         if let Some(start) = start {
             let took = self.engine.clock.micros().saturating_sub(start);

@@ -2,16 +2,15 @@
 
 use super::connection::{NAME_RULE, client_name};
 use super::{int, is, timeout_millis, tracking};
+use crate::acl::Acl;
 use crate::command::{Command, Flags, Group, Handler};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use crate::registry::ClientRecord;
 use crate::session::ReplyMode;
-use crate::tracking::Mode;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -179,9 +178,8 @@ fn on_or_off(word: &[u8]) -> CmdResult<bool> {
 }
 
 fn info(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
-    let mut line = String::new();
-    describe(ctx, &ctx.session.record, &mut line);
-    out.verbatim(b"txt", line.as_bytes());
+    let line = ctx.session.record.describe(ctx.now(), Some(ctx.command));
+    out.verbatim(b"txt", format!("{line}\n").as_bytes());
     Ok(())
 }
 
@@ -273,9 +271,11 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         }
         Some(_) => return Err(CommandError::SYNTAX),
     }
-    let mut lines = String::new();
-    clients.iter().for_each(|client| describe(ctx, client, &mut lines));
-    out.verbatim(b"txt", lines.as_bytes());
+    let own_id = ctx.session.record.id;
+    let line = |client: &Arc<ClientRecord>| {
+        client.describe(ctx.now(), Some(ctx.command).filter(|_| client.id == own_id)) + "\n"
+    };
+    out.verbatim(b"txt", clients.iter().map(line).collect::<String>().as_bytes());
     Ok(())
 }
 
@@ -284,6 +284,7 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 struct Filters {
     id: Option<i64>,
     client_type: Option<Type>,
+    user: Option<Vec<u8>>,
     addr: Option<String>,
     laddr: Option<String>,
     /// Seconds.
@@ -292,7 +293,7 @@ struct Filters {
 }
 
 impl Filters {
-    fn parse(args: Args<'_>) -> CmdResult<Self> {
+    fn parse(args: Args<'_>, acl: &Acl) -> CmdResult<Self> {
         let mut filters = Filters { spare_self: true, ..Filters::default() };
         let mut rest = args.iter();
         while let Some(option) = rest.next() {
@@ -315,11 +316,10 @@ impl Filters {
                 option if is(option, "addr") => filters.addr = text(),
                 option if is(option, "laddr") => filters.laddr = text(),
                 option if is(option, "user") => {
-                    // There is one user, whom every connection has.
-                    if value != b"default" {
-                        let user = String::from_utf8_lossy(value);
-                        return Err(CommandError::text(format!("ERR No such user '{user}'")));
+                    if acl.find(value).is_none() {
+                        return Err(CommandError::quoting("ERR No such user '", value, "'"));
                     }
+                    filters.user = Some(value.to_vec());
                 }
                 option if is(option, "skipme") => {
                     filters.spare_self = match value {
@@ -339,6 +339,7 @@ impl Filters {
         !(self.spare_self && client.id == own_id)
             && self.id.is_none_or(|id| client.id as i64 == id)
             && self.client_type.is_none_or(|client_type| Type::of(client) == client_type)
+            && self.user.as_ref().is_none_or(|user| client.is_user(user))
             && self.addr.as_ref().is_none_or(|addr| client.addr == *addr)
             && self.laddr.as_ref().is_none_or(|laddr| client.laddr == *laddr)
             && self.max_age.is_none_or(|least| age >= least)
@@ -350,7 +351,7 @@ fn kill(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let filters = if is_old_form {
         Filters { addr: Some(String::from_utf8_lossy(&args[2]).into_owned()), ..Filters::default() }
     } else {
-        Filters::parse(args.from(2))?
+        Filters::parse(args.from(2), &ctx.engine.acl)?
     };
     let (own_id, now) = (ctx.session.record.id, ctx.now());
     let mut doomed = ctx.engine.registry.all();
@@ -371,66 +372,4 @@ fn kill(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         out.ok();
     }
     Ok(())
-}
-
-/// A connection's line, in the order of fields of Redis 7.4.
-fn describe(ctx: &Ctx<'_>, client: &Arc<ClientRecord>, line: &mut String) {
-    let is_self = client.id == ctx.session.record.id;
-    let seconds_since = |then: u64| ctx.now().saturating_sub(then) / 1000;
-    let idle = if is_self { 0 } else { seconds_since(client.last_active.load(Ordering::Relaxed)) };
-    let command = if is_self { Some(ctx.command) } else { client.last_command() };
-    let queued = client.queued.load(Ordering::Relaxed);
-    let mut flags = String::new();
-    let tracked = client.tracking.lock().as_ref().map(|tracked| (tracked.options.mode, tracked.is_broken));
-    for (set, flag) in [
-        (client.is_monitor.load(Ordering::Relaxed), 'O'),
-        (client.is_subscriber(), 'P'),
-        (queued >= 0, 'x'),
-        (client.is_blocked(), 'b'),
-        (tracked.is_some(), 't'),
-        (tracked.is_some_and(|(_, is_broken)| is_broken), 'R'),
-        (tracked.is_some_and(|(mode, _)| mode == Mode::Broadcast), 'B'),
-        (client.is_unix, 'U'),
-        (client.no_evict.load(Ordering::Relaxed), 'e'),
-        (client.no_touch.load(Ordering::Relaxed), 'T'),
-    ] {
-        if set {
-            flags.push(flag);
-        }
-    }
-    if flags.is_empty() {
-        flags.push('N');
-    }
-    let query = client.query_len.load(Ordering::Relaxed);
-    let query_capacity = client.query_capacity.load(Ordering::Relaxed);
-    let output = client.output_len.load(Ordering::Relaxed) + client.outbox.len();
-    let queued_bytes = if queued > 0 { client.queued_bytes.load(Ordering::Relaxed) } else { 0 };
-    let names = client.names.lock().clone();
-    let text = names.name.len() + names.lib_name.len() + names.lib_version.len();
-    let total = size_of::<ClientRecord>() + text + query_capacity + output + queued_bytes;
-    let [sub, psub, ssub] = [0, 1, 2].map(|kind| client.subscriptions[kind].load(Ordering::Relaxed));
-    // A connection has no reply buffer of its own (rbs, rbp, obl): what its socket did not take at once is a list.
-    let written = writeln!(
-        line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={flags} db={} sub={sub} psub={psub} ssub={ssub} multi={queued} \
-         watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} \
-         tot-mem={total} events={} cmd={} user=default redir={} resp={} lib-name={} lib-ver={}",
-        client.id,
-        client.addr,
-        client.laddr,
-        client.fd,
-        names.name,
-        seconds_since(client.created),
-        client.db.load(Ordering::Relaxed),
-        client.watching.load(Ordering::Relaxed),
-        query_capacity.saturating_sub(query),
-        usize::from(output > 0),
-        if output > 0 { "rw" } else { "r" },
-        command.map_or("NULL", |command| command.name),
-        client.redirect(),
-        client.protocol.load(Ordering::Relaxed),
-        names.lib_name,
-        names.lib_version,
-    );
-    debug_assert!(written.is_ok(), "a String takes everything");
 }

@@ -3,6 +3,7 @@
 mod arguments;
 
 use super::is;
+use crate::acl::categories;
 use crate::command::{self, Command, Find, Flags, Group, Handler, KeySpec};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -79,7 +80,7 @@ fn info(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     }
     out.array(names.len());
     for name in names {
-        match lookup(name) {
+        match command::find_by_full_name(name) {
             Some(command) => write_info(out, command),
             None => out.nil(),
         }
@@ -89,31 +90,21 @@ fn info(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 fn docs(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let names = args.from(2);
-    let found: Vec<&Command> =
-        if names.is_empty() { command::all().collect() } else { names.iter().filter_map(lookup).collect() };
+    let found: Vec<&Command> = if names.is_empty() {
+        command::all().collect()
+    } else {
+        names.iter().filter_map(|name| command::find_by_full_name(name)).collect()
+    };
     out.map(found.len());
     found.into_iter().for_each(|command| write_docs(out, command));
     Ok(())
-}
-
-/// A command by its name, a subcommand by `container|name`.
-fn lookup(name: &[u8]) -> Option<&'static Command> {
-    match name.iter().position(|byte| *byte == b'|') {
-        None => command::find(name),
-        Some(bar) => command::find_subcommand(command::find(&name[..bar])?, &name[bar + 1..]),
-    }
-}
-
-/// Commands and subcommands, each container before its own.
-fn all_with_subcommands() -> impl Iterator<Item = &'static Command> {
-    command::all().flat_map(|command| std::iter::once(command).chain(command.subcommands))
 }
 
 fn list(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mark = out.defer();
     let mut found = 0;
     let mut write = |wanted: &dyn Fn(&Command) -> bool| {
-        for command in all_with_subcommands().filter(|command| wanted(command)) {
+        for command in command::numbered().iter().filter(|command| wanted(command)) {
             out.bulk(command.name);
             found += 1;
         }
@@ -125,7 +116,7 @@ fn list(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             match &args[3] {
                 kind if is(kind, "module") => {}
                 kind if is(kind, "aclcat") => write(&|command| {
-                    categories(command).iter().any(|category| category.as_bytes().eq_ignore_ascii_case(value))
+                    categories::of(command).iter().any(|category| category.as_bytes().eq_ignore_ascii_case(value))
                 }),
                 kind if is(kind, "pattern") => {
                     write(&|command| glob::matches(value, command.name.as_bytes(), Case::Insensitive));
@@ -161,11 +152,8 @@ fn getkeysandflags(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResul
 type KeyUse<'a> = (&'a [u8], &'static [&'static str]);
 
 fn keys_of(args: Args<'_>) -> CmdResult<Vec<KeyUse<'_>>> {
-    let invalid = CommandError::text("ERR Invalid command specified");
-    let mut command = command::find(args.name()).ok_or(invalid.clone())?;
-    if let Some(sub) = args.get(1).filter(|_| !command.subcommands.is_empty()) {
-        command = command::find_subcommand(command, sub).ok_or(invalid)?;
-    }
+    let command = command::resolve(command::find(args.name()), args)
+        .map_err(|_| CommandError::text("ERR Invalid command specified"))?;
     if command.keys.iter().flatten().all(|spec| spec.is_channel) {
         return Err(CommandError::text("ERR The command has no key arguments"));
     }
@@ -174,23 +162,13 @@ fn keys_of(args: Args<'_>) -> CmdResult<Vec<KeyUse<'_>>> {
     }
     let (mut keys, mut complete) = (Vec::new(), true);
     for spec in command.keys.iter().flatten() {
-        let flags = effective_flags(command, spec, args);
+        let flags = command.key_flags(spec, args);
         complete &= spec.for_each(args, |index| keys.extend(args.get(index).map(|key| (key, flags))));
     }
     if (!complete || keys.is_empty()) && !command.flags.has(Flags::NO_MANDATORY_KEYS) {
         return Err(CommandError::text("ERR Invalid arguments specified for command"));
     }
     Ok(keys)
-}
-
-/// What the command does with its keys under these arguments.
-fn effective_flags(command: &Command, spec: &KeySpec, args: Args<'_>) -> &'static [&'static str] {
-    match command.name {
-        // Only GET makes SET look at what was there.
-        "set" if args.from(3).iter().any(|word| is(word, "get")) => &["RW", "ACCESS", "UPDATE"],
-        "set" => &["OW", "UPDATE"],
-        _ => spec.flags,
-    }
 }
 
 fn write_info(out: &mut Reply, command: &Command) {
@@ -208,7 +186,7 @@ fn write_info(out: &mut Reply, command: &Command) {
     out.int(range.first);
     out.int(range.last);
     out.int(range.step);
-    let categories = categories(command);
+    let categories = categories::of(command);
     out.set(categories.len());
     categories.iter().for_each(|category| out.simple(format!("@{category}")));
     // Hints for proxies that split a command over several servers: there is nothing to split here.
@@ -217,55 +195,6 @@ fn write_info(out: &mut Reply, command: &Command) {
     command.keys.iter().flatten().for_each(|spec| write_key_spec(out, spec));
     out.set(command.subcommands.len());
     command.subcommands.iter().for_each(|sub| write_info(out, sub));
-}
-
-/// Names of ACL categories in the order in which Redis lists them.
-const CATEGORIES: &[&str] = &[
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
-];
-
-/// The ACL categories of a command: its group's, those that its flags imply, and its own.
-fn categories(command: &Command) -> Vec<&'static str> {
-    let flags = command.flags;
-    // A container is only a name; what it does is in its subcommands.
-    let is_name = !command.subcommands.is_empty();
-    // WAIT and its like are among the generic commands, but about the connection.
-    let is_elsewhere = command.group == Group::Generic && command.categories.contains(&"connection");
-    let group = command.group.category().filter(|_| !is_name && !is_elsewhere);
-    let applies = |category: &str| match category {
-        "write" => flags.has(Flags::WRITE),
-        // A script that only reads may be called without the right to read; its commands are looked at one by one.
-        "read" => flags.has(Flags::READONLY) && command.group != Group::Scripting,
-        "admin" => flags.has(Flags::ADMIN),
-        "pubsub" => flags.has(Flags::PUBSUB),
-        "fast" => flags.has(Flags::FAST),
-        "slow" => !flags.has(Flags::FAST),
-        "blocking" => flags.has(Flags::BLOCKING),
-        "dangerous" => flags.has(Flags::ADMIN),
-        _ => false,
-    };
-    let has = |category: &&str| applies(category) || group == Some(category) || command.categories.contains(category);
-    CATEGORIES.iter().copied().filter(has).collect()
 }
 
 /// First key, last key and step, which is all that clients of old servers knew of a command's keys.

@@ -141,6 +141,7 @@ fn failed(name: &str, reason: &str) -> CommandError {
 fn resetstat(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     ctx.locked().shards().for_each(|shard| shard.reset_stats());
     ctx.engine.stats.reset(ctx.micros());
+    ctx.engine.acl.reset_counters();
     ctx.engine.peak_memory.store(0, Ordering::Relaxed);
     out.ok();
     Ok(())
@@ -151,7 +152,8 @@ fn rewrite(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     if settings.config_file.is_empty() {
         return Err(CommandError::NO_CONFIG_FILE);
     }
-    if let Err(error) = file::rewrite(settings) {
+    let users = ctx.engine.acl.declarations(settings);
+    if let Err(error) = file::rewrite(settings, &users) {
         log::warn!("CONFIG REWRITE failed: {}: {error}", settings.config_file);
         return Err(CommandError::text(format!("ERR Rewriting config file: {}", file::reason(&error))));
     }

@@ -1,12 +1,15 @@
 //! The connection family: who the client is, which database and protocol it uses.
 
 use super::is;
+use crate::acl::refusals::{Context, Reason, Refusal};
+use crate::acl::user::{self, User};
 use crate::command::{Command, Flags, Group, Locks};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use resplite_resp::number;
 use resplite_resp::reply::{Protocol, Reply};
 use resplite_resp::request::Args;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub(crate) const COMMANDS: &[Command] = &[PING, ECHO, SELECT, HELLO, AUTH, QUIT, RESET];
@@ -103,7 +106,7 @@ fn hello(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if let Some((user, password)) = login {
         log_in(ctx, user, password)?;
     }
-    if !ctx.session.authenticated && !ctx.settings().requirepass.is_empty() {
+    if ctx.session.lacks_login() {
         return Err(CommandError::text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
@@ -161,8 +164,8 @@ const AUTH: Command = control("auth", auth)
 
 fn auth(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     match args.len() {
-        2 if ctx.settings().requirepass.is_empty() => return Err(CommandError::NO_PASSWORD),
-        2 => log_in(ctx, b"default", &args[1])?,
+        2 if ctx.engine.acl.default_user().needs_no_password() => return Err(CommandError::NO_PASSWORD),
+        2 => log_in(ctx, user::DEFAULT, &args[1])?,
         3 => log_in(ctx, &args[1], &args[2])?,
         _ => return Err(CommandError::SYNTAX),
     }
@@ -170,24 +173,34 @@ fn auth(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     Ok(())
 }
 
-/// There is one user, `default`; without `requirepass` it takes any password.
-fn log_in(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> CmdResult {
-    let expected = ctx.settings().requirepass.as_bytes();
-    if user != b"default" || !(expected.is_empty() || same_in_constant_time(password, expected)) {
-        return Err(CommandError::WRONGPASS);
+/// Becomes a user; those who guess passwords are kept waiting, and what fails is noted.
+fn log_in(ctx: &mut Ctx<'_>, name: &[u8], password: &[u8]) -> CmdResult {
+    let (acl, now) = (&ctx.engine.acl, ctx.now());
+    if let Some(millis) = acl.throttle.wait(&ctx.session.record.addr, now) {
+        return Err(CommandError::throttled(millis));
     }
-    ctx.session.authenticated = true;
-    ctx.session.record.authenticated.store(true, Ordering::Relaxed);
+    match acl.find(name).filter(|user| user.admits(password)) {
+        Some(user) => become_user(ctx, user, true),
+        None => {
+            let client = ctx.session.record.describe(now, Some(ctx.command));
+            acl.throttle.note_failure(&ctx.session.record.addr, now);
+            let context = if ctx.is_alone() { Context::TopLevel } else { Context::Transaction };
+            let object = ctx.command.name.to_uppercase();
+            let refusal =
+                Refusal { reason: Reason::Auth, context, object: object.as_bytes(), user: name.into(), client };
+            acl.note(refusal, now, ctx.settings());
+            return Err(CommandError::WRONGPASS);
+        }
+    }
     Ok(())
 }
 
-/// Compares without telling by its duration where the first difference is.
-fn same_in_constant_time(given: &[u8], expected: &[u8]) -> bool {
-    let mut difference = given.len() ^ expected.len();
-    for (at, byte) in given.iter().enumerate() {
-        difference |= usize::from(byte ^ expected[at % expected.len()]);
-    }
-    std::hint::black_box(difference) == 0
+fn become_user(ctx: &mut Ctx<'_>, user: Arc<User>, authenticated: bool) {
+    let session = &mut *ctx.session;
+    session.authenticated = authenticated;
+    session.record.authenticated.store(authenticated, Ordering::Relaxed);
+    *session.record.user.lock() = user.clone();
+    session.user = user;
 }
 
 const QUIT: Command = control("quit", quit)
@@ -222,12 +235,14 @@ fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     ctx.session.no_touch = false;
     super::tracking::end(ctx);
     let record = &ctx.session.record;
-    // Whoever is inside the process has never had to log in.
-    ctx.session.authenticated = record.is_local || ctx.session.settings.requirepass.is_empty();
-    record.authenticated.store(ctx.session.authenticated, Ordering::Relaxed);
     record.no_touch.store(false, Ordering::Relaxed);
     record.no_evict.store(false, Ordering::Relaxed);
     record.names.lock().name.clear();
+    // Whoever is inside the process has never had to log in.
+    let acl = &ctx.engine.acl;
+    let first = if record.is_local { acl.host.clone() } else { acl.default_user() };
+    let is_open = first.is_open();
+    become_user(ctx, first, is_open);
     out.simple("RESET");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! INFO: what the server says of itself; every number is counted or measured, none is made up.
 
 use super::is;
+use crate::acl::refusals::Reason;
 use crate::command::{Command, Flags, Group, Locks};
 use crate::context::Ctx;
 use crate::error::CmdResult;
@@ -289,6 +290,11 @@ fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.counter("total_error_replies", &stats.errors);
     lines.counter("total_reads_processed", &stats.reads);
     lines.counter("total_writes_processed", &stats.writes);
+    for (name, reason) in
+        [("auth", Reason::Auth), ("cmd", Reason::Command), ("key", Reason::Key), ("channel", Reason::Channel)]
+    {
+        lines.add(&format!("acl_access_denied_{name}"), ctx.engine.acl.denied(reason));
+    }
     lines.counter("client_query_buffer_limit_disconnections", &stats.query_limit_disconnections);
     lines.counter("client_output_buffer_limit_disconnections", &stats.output_limit_disconnections);
 }

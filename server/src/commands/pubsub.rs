@@ -1,6 +1,6 @@
 //! The pub/sub family: messages to whoever listens at the moment. Who that is, `server/src/pubsub.rs` knows.
 
-use crate::command::{Command, Flags, Group, Handler, KeySpec};
+use crate::command::{Channels, Command, Flags, Group, Handler, KeySpec};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use crate::pubsub::Kind;
@@ -20,6 +20,7 @@ const fn subscription(name: &'static str, handler: Handler) -> Command {
 
 const SUBSCRIBE: Command = subscription("subscribe", subscribe)
     .arity(-2)
+    .channels(Channels::Names)
     .doc("Has messages to these channels come to this connection.")
     .syntax("channel [channel ...]");
 
@@ -29,6 +30,7 @@ fn subscribe(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 const PSUBSCRIBE: Command = subscription("psubscribe", psubscribe)
     .arity(-2)
+    .channels(Channels::Patterns)
     .doc("Has messages to all channels that match these patterns come to this connection.")
     .syntax("pattern [pattern ...]");
 
@@ -38,6 +40,7 @@ fn psubscribe(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 const SSUBSCRIBE: Command = subscription("ssubscribe", ssubscribe)
     .arity(-2)
+    .channels(Channels::Names)
     .keys(KeySpec::channels(1, -1))
     .since("7.0.0")
     .doc("Has messages to these shard channels come to this connection.")
@@ -127,6 +130,7 @@ fn unsubscribe_one(ctx: &mut Ctx<'_>, name: &[u8], kind: Kind, out: &mut Reply) 
 
 const PUBLISH: Command = Command::control(Group::PubSub, "publish", publish)
     .arity(3)
+    .channels(Channels::First)
     .flag(OPEN.with(Flags::MAY_REPLICATE))
     .fast()
     .since("2.0.0")
@@ -141,6 +145,7 @@ fn publish(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 const SPUBLISH: Command = Command::control(Group::PubSub, "spublish", spublish)
     .arity(3)
+    .channels(Channels::First)
     .keys(KeySpec::channels(1, 0))
     .flag(OPEN.with(Flags::MAY_REPLICATE))
     .fast()

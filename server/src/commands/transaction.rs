@@ -1,5 +1,7 @@
 //! The transaction family: MULTI queues, EXEC runs the queue under one set of locks, WATCH makes it conditional.
 
+use crate::acl::refusals::Context;
+use crate::acl::selector::Denied;
 use crate::command::{Command, Flags, Group, KeySpec, Locks, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -90,7 +92,19 @@ fn exec(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     let exec = ctx.command;
     out.array(transaction.queue.len());
     for (command, args) in &transaction.queue {
-        ctx.run_timed(command, args.as_args(), out);
+        let args = args.as_args();
+        if let Err(denied) = ctx.session.user.check(command, args) {
+            ctx.engine.note_denied(ctx.session, command, args, denied, Context::Transaction);
+            let error = CommandError::right_lost(match denied {
+                Denied::Command => "no permission to execute the command or subcommand",
+                Denied::Key(_) => "no permission to touch the specified keys",
+                Denied::Channel(_) => "no permission to access one of the channels used as arguments",
+            });
+            ctx.engine.stats.count_error(error.as_bytes());
+            out.error(error.as_bytes());
+            continue;
+        }
+        ctx.run_timed(command, args, out);
     }
     ctx.command = exec;
     Ok(())

@@ -191,7 +191,8 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(engine: Arc<Engine>, worker: Arc<Worker>, stream: Stream, peer: String, local: String) -> Self {
         let id = engine.registry.next_id();
-        let mut record = ClientRecord::new(id, peer, local, stream.fd(), engine.clock.millis());
+        let mut record =
+            ClientRecord::new(id, engine.acl.default_user(), peer, local, stream.fd(), engine.clock.millis());
         record.is_unix = matches!(stream, Stream::Unix(_) | Stream::StdUnix(_));
         let mut session = engine.open_session(record);
         session.while_busy = worker.while_busy.get().cloned();

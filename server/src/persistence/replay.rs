@@ -37,10 +37,8 @@ const PROGRESS_KEYS: u64 = 1 << 16;
 
 impl<'e> Replay<'e> {
     pub(super) fn new(engine: &'e Engine) -> Self {
-        let mut record = ClientRecord::new(0, "log".into(), "log".into(), -1, engine.clock.millis());
-        record.is_local = true;
+        let record = ClientRecord::local(0, "log".into(), engine.acl.host.clone(), engine.clock.millis());
         let mut session = engine.open_session(record);
-        session.authenticated = true;
         session.is_replay = true;
         Replay { engine, session, reply: Reply::new(Protocol::Resp2), errors: 0, said: engine.clock.micros() }
     }

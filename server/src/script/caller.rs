@@ -5,6 +5,7 @@ use super::flags::ScriptFlags;
 use super::host::Caller;
 use super::running::Shown;
 use super::{Call, hex, sha_of};
+use crate::acl::refusals::Context;
 use crate::command::{self, Command, Flags};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -93,15 +94,18 @@ impl<'c, 'a> ScriptCaller<'c, 'a> {
 
     /// The command of these arguments, if scripts may call it.
     fn admit(&self, args: Args<'_>) -> CmdResult<&'static Command> {
-        let mut command = command::find(args.name()).ok_or(CommandError::UNKNOWN_IN_SCRIPT)?;
-        if !command.subcommands.is_empty() && args.len() >= 2 {
-            command = command::find_subcommand(command, &args[1]).ok_or(CommandError::UNKNOWN_IN_SCRIPT)?;
-        }
+        let command = command::resolve(command::find(args.name()), args);
+        let command = command.map_err(|_| CommandError::UNKNOWN_IN_SCRIPT)?;
         if !command.takes(args.len()) {
             return Err(CommandError::ARITY_IN_SCRIPT);
         }
         if command.flags.has(Flags::NOSCRIPT) {
             return Err(CommandError::NOT_IN_SCRIPT);
+        }
+        if let Err(denied) = self.ctx.session.user.check(command, args) {
+            let session = &*self.ctx.session;
+            self.ctx.engine.note_denied(session, command, args, denied, Context::Script);
+            return Err(session.user.error(command, denied).in_script());
         }
         if self.is_read_only && (command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE)) {
             return Err(CommandError::READ_ONLY_SCRIPT);
@@ -165,12 +169,11 @@ impl Caller for ScriptCaller<'_, '_> {
     }
 
     fn may_call(&mut self, args: Args<'_>) -> Result<bool, ()> {
-        let mut command = command::find(args.name()).ok_or(())?;
-        if !command.subcommands.is_empty() && args.len() >= 2 {
-            command = command::find_subcommand(command, &args[1]).ok_or(())?;
+        let command = command::resolve(command::find(args.name()), args).map_err(|_| ())?;
+        if !command.takes(args.len()) {
+            return Err(());
         }
-        // The one user that there is may do everything.
-        if command.takes(args.len()) { Ok(true) } else { Err(()) }
+        Ok(self.ctx.session.user.check(command, args).is_ok())
     }
 
     fn set_logged(&mut self, is_logged: bool) {

@@ -233,7 +233,7 @@ fn kind_of(command: &str, name: &str) -> &'static str {
         | "index2" | "integer" | "len" | "limit" | "milliseconds" | "min-match-len" | "num-matches" | "numfields"
         | "numkeys" | "numreplicas" | "numlocal" | "offset" | "protover" | "rank" | "seconds" | "start" | "stop"
         | "weight" | "numids" | "entries-added" | "entriesread" | "ms" | "client-id" | "maxage" | "bit"
-        | "frequency" | "ttl" | "timeout" => "integer",
+        | "frequency" | "ttl" | "timeout" | "bits" => "integer",
         _ => "string",
     }
 }
