@@ -6,6 +6,7 @@ mod blocking;
 mod connection;
 mod function;
 mod hash;
+mod hash_deadlines;
 mod hyperloglog;
 mod keys;
 mod list;

@@ -8,6 +8,7 @@ mod bitmap;
 mod compare;
 pub mod generator;
 mod hash;
+mod hash_deadlines;
 mod hyperloglog;
 mod keys;
 mod known;
@@ -50,6 +51,9 @@ pub const FAMILIES: [&[Entry]; 10] = [
     transaction::ENTRIES,
 ];
 
+/// Templates that only newer servers know.
+pub const NEWER: &[Entry] = hash_deadlines::ENTRIES;
+
 #[test]
 fn strings() {
     run("strings", string::ENTRIES);
@@ -68,6 +72,11 @@ fn keys() {
 #[test]
 fn hashes() {
     run("hashes", hash::ENTRIES);
+}
+
+#[test]
+fn hash_deadlines() {
+    run("hash_deadlines", NEWER);
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     hyperloglog::COMMANDS,
     bitmap::COMMANDS,
     hash::COMMANDS,
+    hash::deadlines::COMMANDS,
     list::COMMANDS,
     list::blocking::COMMANDS,
     set::COMMANDS,

@@ -19,11 +19,14 @@ use resplite_resp::request::Args;
 use resplite_storage::clock::Millis;
 use resplite_storage::entry::{Collection, Entry, StringRef, Text, Value};
 use resplite_storage::keyspace::Locked;
-use resplite_storage::shard::{Edit, Expiry, KeyRef, NewString, Shard};
+use resplite_storage::shard::{Edit, Expired, Expiry, KeyRef, NewString, Shard};
 use resplite_storage::types::Limits;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::sync::Arc;
+
+/// Expired fields that one record of the log names at most.
+const MOST_FIELDS: usize = 64;
 
 /// The hashes of a command's keys, computed once, found again by where the key lies.
 #[derive(Default)]
@@ -280,14 +283,29 @@ impl<'a> Ctx<'a> {
         }
     }
 
-    /// Notes for the log which keys have expired, and tells those who listen.
+    /// Notes for the log which keys and fields have expired, and tells those who listen.
     pub(crate) fn note_expired(&mut self) {
         for shard in self.locked.shards().filter(|shard| shard.has_expired()) {
-            for (db, key) in shard.take_expired() {
-                if self.is_logged {
-                    self.session.journal.effect(db, &[b"DEL", &key]);
+            for Expired { db, key, fields, is_gone } in shard.take_expired() {
+                let tell = |class, event| self.engine.tell(&self.session.settings, class, event, db, &key);
+                let Some(fields) = fields else {
+                    if self.is_logged {
+                        self.session.journal.effect(db, &[b"DEL", &key]);
+                    }
+                    tell(EventClasses::EXPIRED, "expired");
+                    continue;
+                };
+                tell(EventClasses::HASH, "hexpired");
+                if is_gone {
+                    tell(EventClasses::GENERIC, "del");
                 }
-                self.engine.tell(&self.session.settings, EventClasses::EXPIRED, "expired", db, &key);
+                if self.is_logged {
+                    for some in fields.chunks(MOST_FIELDS) {
+                        let record: [&[u8]; 2] = [b"HDEL", &key];
+                        let record: Vec<&[u8]> = record.into_iter().chain(some.iter().map(|field| &**field)).collect();
+                        self.session.journal.effect(db, &record);
+                    }
+                }
             }
         }
     }

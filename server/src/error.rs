@@ -82,6 +82,7 @@ texts! {
     EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
     OOM = "OOM command not allowed when used memory > 'maxmemory'.";
     NUMKEYS = "ERR numkeys should be greater than 0";
+    NUMFIELDS = "ERR numfields should be greater than 0 and match the provided number of fields";
     MORE_KEYS_THAN_ARGS = "ERR Number of keys can't be greater than number of args";
     NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
     COUNT_NOT_POSITIVE = "ERR count should be greater than 0";

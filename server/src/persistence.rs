@@ -270,13 +270,16 @@ impl Engine {
             let mut head = Pieces::new(options);
             let (ctime, used) = ((self.clock.micros() / 1_000_000).to_string(), self.used_memory().to_string());
             let bits = usize::BITS.to_string();
-            head.header(&[
-                ("redis-ver", crate::REDIS_VERSION),
-                ("redis-bits", &bits),
-                ("ctime", &ctime),
-                ("used-mem", &used),
-                ("aof-base", if plan.is_base { "1" } else { "0" }),
-            ]);
+            head.header(
+                snapshot.has_field_deadlines(),
+                &[
+                    ("redis-ver", crate::REDIS_VERSION),
+                    ("redis-bits", &bits),
+                    ("ctime", &ctime),
+                    ("used-mem", &used),
+                    ("aof-base", if plan.is_base { "1" } else { "0" }),
+                ],
+            );
             libraries.iter().for_each(|code| head.function(code));
             for (db, (keys, expires)) in snapshot.sizes().iter().enumerate().filter(|(_, sizes)| sizes.0 > 0) {
                 head.select(db);

@@ -1,10 +1,10 @@
-//! The index of what expires when, in order; it knows hashes, not keys, and never looks at the clock.
+//! The index of what expires when, in order, for keys and for a hash's fields; it knows hashes, and never looks at the clock.
 
 use crate::clock::Millis;
 use crate::tree::Tree;
 
 /// Deadlines of one table's entries, ordered, so that the next one is always known.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Deadlines {
     order: Tree<(Millis, u64)>,
     /// Entries beyond the first that share deadline and hash.
@@ -44,6 +44,11 @@ impl Deadlines {
     /// The earliest deadline and the hash of its entry.
     pub fn first(&self) -> Option<(Millis, u64)> {
         self.order.get(0).copied()
+    }
+
+    /// The latest deadline. O(log n).
+    pub fn last(&self) -> Option<Millis> {
+        self.order.get(self.order.len().checked_sub(1)?).map(|(at, _)| *at)
     }
 
     /// Sum of all deadlines, for averages.

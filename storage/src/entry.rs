@@ -424,6 +424,18 @@ impl Entry {
         self.deadline().is_some_and(|at| at <= now)
     }
 
+    /// When the first field of a hash goes, if ever.
+    #[inline]
+    pub fn field_deadline(&self) -> Option<Millis> {
+        Hash::of(self)?.next_deadline()
+    }
+
+    /// Whether nobody is to meet the key any more: its time is up, or that of all fields of a hash.
+    #[inline]
+    pub fn is_gone(&self, now: Millis) -> bool {
+        self.is_expired(now) || Hash::of(self).is_some_and(|hash| hash.is_all_due(now))
+    }
+
     /// Sets or removes the deadline. Not the index of deadlines: that is the shard's.
     pub(crate) fn set_deadline(&mut self, deadline: Option<Millis>) {
         let old = *self.0.header();

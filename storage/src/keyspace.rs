@@ -273,6 +273,7 @@ impl Keyspace {
             sum.hits += stats.hits;
             sum.misses += stats.misses;
             sum.expired += stats.expired;
+            sum.expired_fields += stats.expired_fields;
             sum.dirty += stats.dirty;
         });
         sum

@@ -27,8 +27,10 @@ use crate::types::Limits;
 use input::Input;
 use values::{Loading, Scratch, read_value};
 
-/// The version that is written: the oldest that can say everything, so that Redis from 7.0 and Valkey from 7.2 on load it.
+/// The version that is written: the oldest that can say nearly everything, so that Redis from 7.0 and Valkey from 7.2 on load it.
 pub const VERSION: u32 = 10;
+/// The version that is written where fields of hashes have deadlines: the first that knows of them, that of Redis 7.4.
+pub const TIMED_VERSION: u32 = 12;
 
 /// Version and checksum at the end of a payload.
 const FOOTER: usize = 10;
@@ -44,22 +46,23 @@ enum Dialect {
 
 /// What DUMP replies: the value in a form that Redis and Valkey restore.
 pub fn dump(value: ValueRef<'_>, options: Options) -> Vec<u8> {
+    let is_timed = matches!(value, ValueRef::Hash(hash) if hash.next_deadline().is_some());
     let mut pieces = Pieces::new(options);
     pieces.bare(value);
-    seal(pieces)
+    seal(pieces, if is_timed { TIMED_VERSION } else { VERSION })
 }
 
 /// What FUNCTION DUMP replies: the sources of libraries.
 pub fn dump_functions<'a>(sources: impl Iterator<Item = &'a [u8]>, options: Options) -> Vec<u8> {
     let mut pieces = Pieces::new(options);
     sources.for_each(|source| pieces.function(source));
-    seal(pieces)
+    seal(pieces, VERSION)
 }
 
 /// Adds a payload's footer.
-fn seal(pieces: Pieces) -> Vec<u8> {
+fn seal(pieces: Pieces, version: u32) -> Vec<u8> {
     let mut payload = pieces.into_vec();
-    payload.extend_from_slice(&(VERSION as u16).to_le_bytes());
+    payload.extend_from_slice(&(version as u16).to_le_bytes());
     let mut checksum = Checksum::new();
     checksum.update(&payload);
     payload.extend_from_slice(&checksum.value().to_le_bytes());
@@ -198,7 +201,7 @@ mod tests {
     /// A file of several databases with each form that is written.
     fn sample(options: Options) -> Vec<u8> {
         let mut pieces = Pieces::new(options);
-        pieces.header(&[("redis-ver", "7.4.0"), ("redis-bits", "64")]);
+        pieces.header(false, &[("redis-ver", "7.4.0"), ("redis-bits", "64")]);
         pieces.select(0);
         pieces.resize(9, 1);
         let repeated = Bytes::from(b"repeat".repeat(300));
@@ -226,9 +229,9 @@ mod tests {
             pieces.entry(b"stream", ValueRef::Stream(&stream(&texts.collect::<Vec<_>>(), &limits)), None);
             pieces.select(3);
         }
-        pieces.hash_head(b"h", Some(5), 2);
-        pieces.hash_pair(Item::Int(1), Item::Bytes(b"one"));
-        pieces.hash_pair(Item::Bytes(b"two"), Item::Int(2));
+        pieces.hash_head(b"h", Some(5), None, 2);
+        pieces.hash_field(None, (Item::Int(1), Item::Bytes(b"one"), None));
+        pieces.hash_field(None, (Item::Bytes(b"two"), Item::Int(2), None));
         pieces.set_head(b"s", None, 1);
         pieces.set_member(Item::Bytes(b"member"));
         pieces.sorted_set_head(b"z", None, 2);
@@ -535,10 +538,10 @@ mod tests {
     fn long_strings_go_past_the_buffer() {
         let long: Vec<u8> = (0..700_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let mut pieces = Pieces::new(COMPRESSED);
-        pieces.header(&[]);
+        pieces.header(false, &[]);
         pieces.entry(&long, ValueRef::String(StringRef::Shared(&Bytes::from(long.clone()))), None);
-        pieces.hash_head(b"hash", None, 1);
-        pieces.hash_pair(Item::Bytes(&long), Item::Bytes(&b"ab".repeat(500_000)));
+        pieces.hash_head(b"hash", None, None, 1);
+        pieces.hash_field(None, (Item::Bytes(&long), Item::Bytes(&b"ab".repeat(500_000)), None));
         pieces.end();
         let mut written = Vec::new();
         assert!(pieces.write_to(&mut written).is_ok());

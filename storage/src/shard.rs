@@ -101,6 +101,8 @@ pub struct ShardStats {
     pub misses: u64,
     /// Keys that went because their time was up.
     pub expired: u64,
+    /// Fields of hashes that went because their time was up.
+    pub expired_fields: u64,
     /// Changes of keys since the start.
     pub dirty: u64,
 }
@@ -110,6 +112,8 @@ pub struct ShardStats {
 pub struct Db {
     table: Table<Entry>,
     deadlines: Deadlines,
+    /// The earliest deadline of each hash that has fields with one.
+    field_deadlines: Deadlines,
     watchers: HashMap<Box<[u8]>, Vec<Arc<Watcher>>>,
     waiting: Waiting,
     /// The database's number when the snapshot on its way was begun.
@@ -137,6 +141,25 @@ impl Db {
     /// The deadlines of this part.
     pub fn deadlines(&self) -> &Deadlines {
         &self.deadlines
+    }
+
+    /// For each hash that has fields with a deadline, the earliest of them.
+    pub fn field_deadlines(&self) -> &Deadlines {
+        &self.field_deadlines
+    }
+
+    /// Moves a hash in the order of field deadlines.
+    fn move_field_deadline(&mut self, hash: u64, old: Option<Millis>, new: Option<Millis>, alarm: &Alarm) {
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            self.field_deadlines.remove(old, hash);
+        }
+        if let Some(new) = new {
+            self.field_deadlines.insert(new, hash);
+            alarm.set(new);
+        }
     }
 
     /// The entries.
@@ -189,6 +212,18 @@ impl Db {
     }
 }
 
+/// What went because its time was up.
+pub struct Expired {
+    /// The database.
+    pub db: usize,
+    /// The key, or that of the hash.
+    pub key: Box<[u8]>,
+    /// The fields of a hash that went; `None` if it was the key's own time.
+    pub fields: Option<Vec<Box<[u8]>>>,
+    /// Whether the key has gone.
+    pub is_gone: bool,
+}
+
 /// A key that has changed and that somebody waits for.
 struct Ready {
     /// Its place among such changes in all shards.
@@ -224,9 +259,8 @@ pub struct Shard {
     /// The bit that all entries have, but for those that the snapshot on its way has yet to save.
     epoch: bool,
     snapshot: Option<Box<Progress>>,
-    /// Keys that expired and of which the log and subscribers have yet to hear, with their databases; empty while there
-    /// are neither.
-    expired: Vec<(usize, Box<[u8]>)>,
+    /// What expired and of which the log and subscribers have yet to hear; empty while there are neither.
+    expired: Vec<Expired>,
     keeps_expired: bool,
     /// Position in the log behind the last change of this shard.
     log_position: u64,
@@ -270,7 +304,10 @@ impl Shard {
 
     /// Bytes of tables and indexes.
     pub fn overhead_bytes(&self) -> usize {
-        self.dbs.iter().map(|db| db.table.heap_bytes() + db.deadlines.heap_bytes()).sum()
+        self.dbs
+            .iter()
+            .map(|db| db.table.heap_bytes() + db.deadlines.heap_bytes() + db.field_deadlines.heap_bytes())
+            .sum()
     }
 
     /// The counters.
@@ -326,25 +363,62 @@ impl Shard {
         self.dbs[at.db].table.find(at.hash, |entry| entry.key() == at.key)
     }
 
-    /// Removes the key if its time is up. Afterwards the table tells the truth about it.
+    /// Removes the key if its time is up, and the fields of a hash whose time is up. Afterwards the table tells the truth
+    /// about it.
     #[inline]
     pub fn purge(&mut self, at: KeyRef<'_>, now: Millis) {
-        if self.dbs[at.db].deadlines.is_empty() {
+        let db = &self.dbs[at.db];
+        if db.deadlines.is_empty() && db.field_deadlines.is_empty() {
             return;
         }
-        let due = self.dbs[at.db]
-            .table
-            .find(at.hash, |entry| entry.key() == at.key)
-            .is_some_and(|entry| entry.is_expired(now));
-        if due {
-            self.stats.expired += 1;
-            self.take(at);
-            self.tell(at);
-            if self.keeps_expired || self.alarm.tells_expired() {
-                self.expired.push((at.db, at.key.into()));
-                self.has_news = true;
-            }
+        let Some(entry) = db.table.find(at.hash, |entry| entry.key() == at.key) else { return };
+        if entry.is_expired(now) {
+            self.expire(at);
+        } else if !db.field_deadlines.is_empty() && entry.field_deadline().is_some_and(|due| due <= now) {
+            self.expire_fields(at, now, usize::MAX);
         }
+    }
+
+    fn expire(&mut self, at: KeyRef<'_>) {
+        self.stats.expired += 1;
+        self.take(at);
+        self.tell(at);
+        if self.keeps_expired || self.alarm.tells_expired() {
+            self.expired.push(Expired { db: at.db, key: at.key.into(), fields: None, is_gone: true });
+            self.has_news = true;
+        }
+    }
+
+    /// Removes at most `most` fields of a hash that are due, and the key with the last of its fields; returns how many fields
+    /// went.
+    #[cold]
+    fn expire_fields(&mut self, at: KeyRef<'_>, now: Millis, most: usize) -> usize {
+        let keeps = self.keeps_expired || self.alarm.tells_expired();
+        let db = &mut self.dbs[at.db];
+        let Some(entry) = db.table.find_mut(at.hash, |entry| entry.key() == at.key) else { return 0 };
+        save_first(&mut self.snapshot, self.epoch, db.number, entry);
+        let (bytes, old) = (entry.heap_bytes(), entry.field_deadline());
+        let mut fields: Vec<Box<[u8]>> = Vec::new();
+        let gone = crate::types::hash::Hash::of_mut(entry).map_or(0, |hash| {
+            hash.take_due(now, most, |field| {
+                if keeps {
+                    fields.push(field.into());
+                }
+            })
+        });
+        self.bytes = self.bytes - bytes + entry.heap_bytes();
+        let (new, is_gone) = (entry.field_deadline(), is_empty(entry));
+        db.move_field_deadline(at.hash, old, new, &self.alarm);
+        self.stats.expired_fields += gone as u64;
+        if is_gone {
+            self.take(at);
+        }
+        self.tell(at);
+        if keeps {
+            self.expired.push(Expired { db: at.db, key: at.key.into(), fields: Some(fields), is_gone });
+            self.has_news = true;
+        }
+        gone
     }
 
     /// Has expired keys kept for [`Shard::take_expired`], or no longer, and forgets those that were.
@@ -359,8 +433,8 @@ impl Shard {
         !self.expired.is_empty()
     }
 
-    /// Databases and keys of what has expired since the last call.
-    pub fn take_expired(&mut self) -> impl Iterator<Item = (usize, Box<[u8]>)> {
+    /// What has expired since the last call.
+    pub fn take_expired(&mut self) -> impl Iterator<Item = Expired> {
         self.expired.drain(..)
     }
 
@@ -419,13 +493,20 @@ impl Shard {
         let entry = db.table.find_mut(at.hash, |entry| entry.key() == at.key)?;
         save_first(&mut self.snapshot, self.epoch, db.number, entry);
         let before = entry.heap_bytes();
+        let old = if db.field_deadlines.is_empty() { None } else { entry.field_deadline() };
         let Edit { result, changed } = edit(entry);
         entry.set_epoch(self.epoch);
         self.bytes = self.bytes - before + entry.heap_bytes();
+        let new = entry.field_deadline();
+        // An emptied collection has none any more, so the order is right before the key goes.
+        if changed && is_empty(entry) {
+            db.move_field_deadline(at.hash, old, new, &self.alarm);
+            self.take(at);
+            self.mark(at);
+            return Some(result);
+        }
+        db.move_field_deadline(at.hash, old, new, &self.alarm);
         if changed {
-            if is_empty(entry) {
-                self.take(at);
-            }
             self.mark(at);
         }
         Some(result)
@@ -462,6 +543,7 @@ impl Shard {
             snapshot.finish(db.number, entry);
         }
         let before = entry.heap_bytes();
+        let old = entry.field_deadline();
         match value {
             NewString::Int(number) => entry.set_int(number),
             NewString::Bytes(bytes) => entry.set_text(bytes),
@@ -470,6 +552,7 @@ impl Shard {
         entry.set_epoch(self.epoch);
         entry.set_access(access);
         self.bytes = self.bytes - before + entry.heap_bytes();
+        db.move_field_deadline(at.hash, old, None, &self.alarm);
         match expiry {
             Expiry::Keep => {}
             Expiry::Never => self.move_deadline(at, None),
@@ -536,7 +619,7 @@ impl Shard {
     /// Visits the entries of one bucket that have not expired; the cursor is the table's.
     pub fn scan(&self, db: usize, cursor: u64, now: Millis, mut visit: impl FnMut(&Entry)) -> u64 {
         self.dbs[db].table.scan(cursor, |entry| {
-            if !entry.is_expired(now) {
+            if !entry.is_gone(now) {
                 visit(entry);
             }
         })
@@ -547,24 +630,40 @@ impl Shard {
         self.dbs[db].table.random(rng)
     }
 
-    /// Removes keys that are due, at most `most` of them; returns how many went.
+    /// Removes keys and fields that are due, the earliest of each database first, at most `most` of them; returns how many
+    /// went.
     pub fn expire_due(&mut self, now: Millis, most: usize) -> usize {
         let mut gone = 0;
         for db in 0..self.dbs.len() {
             while gone < most {
-                let Some((deadline, hash)) = self.dbs[db].deadlines.first() else { break };
+                let Db { deadlines, field_deadlines, table, .. } = &mut self.dbs[db];
+                let (key, field) = (deadlines.first(), field_deadlines.first());
+                let is_key = key.is_some_and(|(key, _)| field.is_none_or(|(field, _)| key <= field));
+                let Some((deadline, hash)) = (if is_key { key } else { field }) else { break };
                 if deadline > now {
                     break;
                 }
-                let due = |entry: &Entry| entry.deadline() == Some(deadline) && self.hasher.hash(entry.key()) == hash;
-                let Some(key) = self.dbs[db].table.find(hash, due).map(|entry| entry.key().to_vec()) else {
+                let due = |entry: &Entry| {
+                    let of_entry = if is_key { entry.deadline() } else { entry.field_deadline() };
+                    of_entry == Some(deadline) && self.hasher.hash(entry.key()) == hash
+                };
+                let Some(key) = table.find(hash, due).map(|entry| entry.key().to_vec()) else {
                     // Only a book-keeping error could get here; dropping the stale line keeps the sweep from spinning.
                     debug_assert!(false, "a deadline without its entry");
-                    self.dbs[db].deadlines.remove(deadline, hash);
+                    if is_key {
+                        deadlines.remove(deadline, hash)
+                    } else {
+                        field_deadlines.remove(deadline, hash)
+                    }
                     continue;
                 };
-                self.purge(KeyRef { db, hash, key: &key }, now);
-                gone += 1;
+                let at = KeyRef { db, hash, key: &key };
+                if is_key {
+                    self.expire(at);
+                    gone += 1;
+                } else {
+                    gone += self.expire_fields(at, now, most - gone).max(1);
+                }
             }
         }
         gone
@@ -572,7 +671,8 @@ impl Shard {
 
     /// The earliest deadline in any database.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.dbs.iter().filter_map(|db| db.deadlines.first()).map(|(at, _)| at).min()
+        let firsts = |db: &Db| [db.deadlines.first(), db.field_deadlines.first()];
+        self.dbs.iter().flat_map(firsts).flatten().map(|(at, _)| at).min()
     }
 
     /// Takes all keys of a database away; the caller drops them, outside of the lock if it likes. Watchers hear of it.
@@ -830,6 +930,7 @@ impl Shard {
             db.deadlines.insert(deadline, hash);
             self.alarm.set(deadline);
         }
+        db.move_field_deadline(hash, None, entry.field_deadline(), &self.alarm);
         let hasher = self.hasher;
         db.table.insert(hash, entry, |entry| hasher.hash(entry.key()));
     }
@@ -847,6 +948,7 @@ impl Shard {
         if let Some(deadline) = entry.deadline() {
             db.deadlines.remove(deadline, at.hash);
         }
+        db.move_field_deadline(at.hash, entry.field_deadline(), None, &self.alarm);
         self.bytes -= entry.heap_bytes();
         Some(entry)
     }

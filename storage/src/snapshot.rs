@@ -13,7 +13,7 @@ use crate::entry::{Collection, Entry, ValueRef};
 use crate::keyspace::{Keyspace, Locked};
 use crate::rdb::{Options, Pieces};
 use crate::shard::Db;
-use crate::types::hash::Hash;
+use crate::types::hash::{Hash, Timed};
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::{Item, PART};
@@ -62,6 +62,8 @@ pub(crate) struct Large {
     key: Box<[u8]>,
     kind: LargeKind,
     deadline: Option<Millis>,
+    /// The earliest deadline of a hash's fields.
+    field_deadline: Option<Millis>,
     len: usize,
 }
 
@@ -119,12 +121,12 @@ impl Output {
 
     /// The beginning of a collection whose elements follow in parts.
     fn head(&mut self, large: &Large) {
-        let Large { db, key, kind, deadline, len } = large;
+        let Large { db, key, kind, deadline, field_deadline, len } = large;
         self.select(*db);
         if let Encoded::Rdb(pieces) = &mut self.0 {
             match kind {
                 LargeKind::Set => pieces.set_head(key, *deadline, *len),
-                LargeKind::Hash => pieces.hash_head(key, *deadline, *len),
+                LargeKind::Hash => pieces.hash_head(key, *deadline, *field_deadline, *len),
                 LargeKind::SortedSet => pieces.sorted_set_head(key, *deadline, *len),
             }
         }
@@ -151,10 +153,11 @@ impl Output {
         }
     }
 
-    fn pair(&mut self, field: Item<'_>, value: Item<'_>) {
+    /// A field of a hash whose earliest deadline of a field is `earliest`.
+    fn field(&mut self, earliest: Option<Millis>, field: Timed<'_>) {
         match &mut self.0 {
-            Encoded::Rdb(pieces) => pieces.hash_pair(field, value),
-            Encoded::Commands(commands) => commands.element(&[field, value]),
+            Encoded::Rdb(pieces) => pieces.hash_field(earliest, field),
+            Encoded::Commands(commands) => commands.field(field),
         }
     }
 
@@ -176,7 +179,11 @@ impl Output {
         self.resume(kind, &key);
         let is_last = match kind {
             LargeKind::Set => Set::of_mut(entry)?.take_part(most, |member| self.set_member(member)),
-            LargeKind::Hash => Hash::of_mut(entry)?.take_part(most, |field, value| self.pair(field, value)),
+            LargeKind::Hash => {
+                let hash = Hash::of_mut(entry)?;
+                let earliest = hash.pictured_deadline();
+                hash.take_part(most, |field| self.field(earliest, field))
+            }
             LargeKind::SortedSet => {
                 SortedSet::of_mut(entry)?.take_part(most, |member, score| self.scored(member, score))
             }
@@ -297,8 +304,8 @@ impl Progress {
         if let Some(kind) = large_kind(entry)
             && let Some(len) = begin_picture(entry)
         {
-            let (key, deadline) = (entry.key().into(), entry.deadline());
-            self.large.push_back(Large { db, key, kind, deadline, len });
+            let (key, deadline, field_deadline) = (entry.key().into(), entry.deadline(), entry.field_deadline());
+            self.large.push_back(Large { db, key, kind, deadline, field_deadline, len });
             return;
         }
         if self.db != Some(db) {
@@ -389,6 +396,7 @@ pub struct Snapshot {
     form: Form,
     shard: usize,
     sizes: Vec<(usize, usize)>,
+    has_field_deadlines: bool,
     large: Option<Large>,
     flushed: Option<(Box<Db>, bool, Progress)>,
     handed_over: HandedOver,
@@ -398,6 +406,11 @@ impl Snapshot {
     /// Keys and keys with a deadline that each database had.
     pub fn sizes(&self) -> &[(usize, usize)] {
         &self.sizes
+    }
+
+    /// Whether there were fields of hashes with a deadline.
+    pub fn has_field_deadlines(&self) -> bool {
+        self.has_field_deadlines
     }
 
     /// What comes next, or `None` at the end. Holds one shard at a time, for a few hundred entries.
@@ -468,15 +481,17 @@ impl Keyspace {
         debug_assert!(locked.is_all());
         let databases = locked.keyspace().databases();
         let mut sizes = vec![(0, 0); databases];
+        let mut has_field_deadlines = false;
         let handed_over = locked.keyspace().backlog().clone();
         for shard in locked.shards() {
             for (db, (keys, expires)) in sizes.iter_mut().enumerate() {
                 *keys += shard.db(db).len();
                 *expires += shard.db(db).deadlines().len();
+                has_field_deadlines |= !shard.db(db).field_deadlines().is_empty();
             }
             shard.begin_snapshot(Progress::new(form, handed_over.clone()));
         }
-        Snapshot { form, shard: 0, sizes, large: None, flushed: None, handed_over }
+        Snapshot { form, shard: 0, sizes, has_field_deadlines, large: None, flushed: None, handed_over }
     }
 }
 

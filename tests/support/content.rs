@@ -73,7 +73,9 @@ fn held(server: &mut impl Answers, key: &[u8]) -> Held {
         "hash" => {
             let mut pairs: Vec<_> = value.chunks_exact(2).map(<[_]>::to_vec).collect();
             pairs.sort_unstable();
+            let until = field_deadlines(server, key, &pairs);
             value = pairs.concat();
+            value.extend(until);
         }
         // Redis 7.0 shows more digits than are needed.
         "zset" => value.iter_mut().skip(1).step_by(2).for_each(|score| {
@@ -84,6 +86,17 @@ fn held(server: &mut impl Answers, key: &[u8]) -> Held {
     }
     let deadline = server.ask(&[b"PEXPIRETIME", key]).as_int().expect("a deadline or none");
     Held { kind, value, deadline, encoding }
+}
+
+/// What goes when, of those fields that have a deadline; nothing on servers whose fields have none.
+fn field_deadlines(server: &mut impl Answers, key: &[u8], pairs: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
+    let count = pairs.len().to_string();
+    let mut ask: Vec<&[u8]> = vec![b"HPEXPIRETIME", key, b"FIELDS", count.as_bytes()];
+    ask.extend(pairs.iter().map(|pair| &*pair[0]));
+    let times = server.ask(&ask).into_vec();
+    let timed =
+        times.iter().zip(pairs).filter_map(|(time, pair)| Some((time.as_int().filter(|at| *at > 0)?, &pair[0])));
+    timed.map(|(at, field)| [field, b" until ".as_slice(), at.to_string().as_bytes()].concat()).collect()
 }
 
 /// All that XINFO STREAM FULL tells, but for what is worked out and not kept, what servers of before 7.2 do not know, and

@@ -4,8 +4,8 @@
 //! milliseconds. `(any)` as a reply accepts everything.
 
 use super::oracle::{Kind, Oracle};
-use super::{Connection, server};
-use resplite::Value;
+use super::{Connection, builder, server};
+use resplite::{ServerBuilder, Value};
 use resplite_resp::request::{Batch, Decoder, Limits};
 use std::time::Duration;
 
@@ -31,7 +31,18 @@ pub fn check(transcript: &str) {
 /// Runs a transcript in process and over TCP in RESP2 and RESP3: for what Redis 7.0 does not have or does otherwise.
 #[track_caller]
 pub fn check_ours(transcript: &str) {
+    check_ours_with(&[], transcript);
+}
+
+/// As [`check_ours`], with settings.
+#[track_caller]
+pub fn check_ours_with(settings: &[(&str, &str)], transcript: &str) {
     let steps = parse(transcript);
+    let server = || {
+        let set =
+            |builder: ServerBuilder, (name, value): &(&str, &str)| builder.setting(name, value).expect("a setting");
+        settings.iter().fold(builder(), set).start().expect("a server on a free port starts")
+    };
     let ours = server();
     let mut client = ours.client();
     run("in process", &steps, |by| assert!(ours.advance(by)), |args| client.call(args), plainly);

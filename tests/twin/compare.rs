@@ -19,8 +19,8 @@ pub enum Rule {
     Drawn(usize),
     /// Times: those behind the names that XINFO gives them, or the third of so many elements.
     Timed(usize),
-    /// A time, which may differ by so much.
-    Near(i64),
+    /// Times, which may differ by so much.
+    Near(u64),
 }
 
 /// A reply of ours and one of theirs.
@@ -85,11 +85,15 @@ impl Rule {
                 };
                 ours.len() == theirs.len() && (0..ours.len()).all(alike)
             }
-            Rule::Near(most) => match (number(ours), number(theirs)) {
-                // Negative ones are no times but answers.
-                (Some(ours), Some(theirs)) => ours >= 0 && theirs >= 0 && (ours - theirs).abs() <= most,
-                _ => false,
-            },
+            Rule::Near(most) => {
+                let near = |(ours, theirs): (&&[u8], &&[u8])| match (number(ours), number(theirs)) {
+                    // Negative ones are no times but answers.
+                    (Some(ours), Some(theirs)) if ours >= 0 && theirs >= 0 => ours.abs_diff(theirs) <= most,
+                    _ => ours == theirs,
+                };
+                let (ours, theirs) = (frame::leaves(ours), frame::leaves(theirs));
+                ours.len() == theirs.len() && ours.iter().zip(&theirs).all(near)
+            }
         }
     }
 }

@@ -306,6 +306,36 @@ const KNOWN: &[Known] = &[
         parts: false,
     },
     Known {
+        server: Kind::Redis,
+        reason: "Fields of hashes have deadlines since 7.4.",
+        is: |args, pair| is_about_fields(args) && frame::text(pair.theirs).starts_with(b"ERR unknown command"),
+        parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "A small hash whose fields have had deadlines is a listpack of its own kind in Redis, a table in Valkey.",
+        is: |args, pair| shows_encoding(args, pair, &[(b"listpackex", b"hashtable")]),
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "HGETEX takes a key for the word FIELDS there.",
+        is: |args, pair| {
+            let is_word = args.get(1).is_some_and(|key| key.eq_ignore_ascii_case(b"fields"));
+            command(args, "hgetex") && is_word && frame::text(pair.ours).starts_with(b"ERR numfields")
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "HSETEX takes NX and XX there, which are about the key.",
+        is: |args, pair| {
+            let is_extra = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(b"nx") || arg.eq_ignore_ascii_case(b"xx");
+            command(args, "hsetex") && args.iter().any(is_extra) && frame::text(pair.ours) == b"ERR syntax error"
+        },
+        parts: true,
+    },
+    Known {
         server: Kind::Valkey,
         reason: "Valkey refuses MULTI and WATCH in a queue as it refuses any command there, and aborts the transaction.",
         is: |args, pair| {
@@ -339,6 +369,15 @@ pub fn judge(server: Kind, args: &Args, pair: Pair<'_>) -> Verdict {
 
 fn command(args: &Args, name: &str) -> bool {
     args[0].eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// Whether this is a command about the deadlines of hash fields.
+fn is_about_fields(args: &Args) -> bool {
+    let name = args[0].to_ascii_lowercase();
+    let is_other = ["hpersist", "hgetex", "hsetex", "hgetdel"].iter().any(|other| name == other.as_bytes());
+    is_other
+        || name.starts_with(b"h")
+            && [b"expire".as_slice(), b"expireat", b"expiretime", b"ttl"].iter().any(|end| name.ends_with(end))
 }
 
 /// Whether this is a command on several keys that waits for one of them.

@@ -1,5 +1,7 @@
 //! The hash family: fields with values under one key.
 
+pub(crate) mod deadlines;
+
 use super::keys::{ScanOptions, to_scan};
 use super::{Bound, Pick, bounded, float_error, int, is, write_item};
 use crate::command::{Command, Group, Handler, usage};
@@ -250,7 +252,7 @@ fn hincrby(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             Some(old) => old.checked_add(by).ok_or(CommandError::OVERFLOW),
         };
         if let Ok(sum) = sum {
-            Item::Int(sum).with_bytes(|text| hash.set(&args[2], text, &limits));
+            Item::Int(sum).with_bytes(|text| hash.set_value(&args[2], text, &limits));
         }
         Edit::when(sum.is_ok(), sum)
     })??;
@@ -275,19 +277,23 @@ fn hincrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult
         return Err(CommandError::text("ERR value is NaN or Infinity"));
     }
     let limits = ctx.limits();
-    let sum = ctx.upsert(&args[1], |hash: &mut Hash| {
+    let (sum, has_deadline) = ctx.upsert(&args[1], |hash: &mut Hash| {
         let old = hash.get(&args[2]).map(Item::to_vec).unwrap_or_else(|| b"0".to_vec());
         let sum = match Extended::parse(&old) {
             None => Err(CommandError::HASH_NOT_FLOAT),
             Some(_) => number::add_decimal(&old, &args[3]).map_err(float_error),
         };
         if let Ok(sum) = &sum {
-            hash.set(&args[2], sum.as_bytes(), &limits);
+            hash.set_value(&args[2], sum.as_bytes(), &limits);
         }
-        Edit::when(sum.is_ok(), sum)
+        Edit::when(sum.is_ok(), sum.map(|sum| (sum, hash.deadline(&args[2]).is_some())))
     })??;
     // Another server might add in another precision.
-    ctx.log(&[b"HSET", &args[1], &args[2], sum.as_bytes()]);
+    if has_deadline {
+        ctx.log(&[b"HSETEX", &args[1], b"KEEPTTL", b"FIELDS", b"1", &args[2], sum.as_bytes()]);
+    } else {
+        ctx.log(&[b"HSET", &args[1], &args[2], sum.as_bytes()]);
+    }
     ctx.notify(EventClasses::HASH, "hincrbyfloat", &args[1]);
     out.bulk(&sum);
     Ok(())

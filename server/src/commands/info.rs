@@ -250,12 +250,13 @@ fn persistence(ctx: &mut Ctx<'_>, lines: &mut Lines) {
 }
 
 fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
-    let (mut hits, mut misses, mut expired) = (0, 0, 0);
+    let (mut hits, mut misses, mut expired, mut expired_fields) = (0, 0, 0, 0);
     for shard in ctx.locked().shards() {
         let stats = shard.stats();
         hits += stats.hits;
         misses += stats.misses;
         expired += stats.expired;
+        expired_fields += stats.expired_fields;
     }
     let stats = &ctx.engine.stats;
     lines.counter("total_connections_received", &stats.connections);
@@ -270,6 +271,7 @@ fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("sync_full", 0);
     lines.add("sync_partial_ok", 0);
     lines.add("sync_partial_err", 0);
+    lines.add("expired_subkeys", expired_fields);
     lines.add("expired_keys", expired);
     lines.add("evicted_keys", 0);
     lines.add("evicted_clients", 0);
@@ -324,17 +326,19 @@ fn error_stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
 fn keyspace(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     let now = u128::from(ctx.now());
     for db in 0..ctx.engine.keyspace.databases() {
-        let (mut keys, mut expires, mut deadlines) = (0, 0, 0);
+        let (mut keys, mut expires, mut deadlines, mut with_fields) = (0, 0, 0, 0);
         for shard in ctx.locked().shards() {
             let db = shard.db(db);
             keys += db.len();
             expires += db.deadlines().len();
             deadlines += db.deadlines().sum();
+            with_fields += db.field_deadlines().len();
         }
         if keys > 0 {
             let left = deadlines.saturating_sub(now * expires as u128);
             let average = left.checked_div(expires as u128).unwrap_or(0);
-            lines.add(&format!("db{db}"), format!("keys={keys},expires={expires},avg_ttl={average},subexpiry=0"));
+            let counts = format!("keys={keys},expires={expires},avg_ttl={average},subexpiry={with_fields}");
+            lines.add(&format!("db{db}"), counts);
         }
     }
 }

@@ -264,11 +264,24 @@ fn move_key(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     Ok(())
 }
 
-/// How an EXPIRE command reads its time.
-#[derive(Clone, Copy)]
-struct ExpireUnit {
-    seconds: bool,
-    absolute: bool,
+/// How a time is to be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct ExpireUnit {
+    pub(super) seconds: bool,
+    pub(super) absolute: bool,
+}
+
+impl ExpireUnit {
+    /// That of an option.
+    pub(super) fn of(word: &[u8]) -> Option<Self> {
+        match word {
+            word if is(word, "ex") => Some(ExpireUnit { seconds: true, absolute: false }),
+            word if is(word, "px") => Some(ExpireUnit { seconds: false, absolute: false }),
+            word if is(word, "exat") => Some(ExpireUnit { seconds: true, absolute: true }),
+            word if is(word, "pxat") => Some(ExpireUnit { seconds: false, absolute: true }),
+            _ => None,
+        }
+    }
 }
 
 const EXPIRE_SYNTAX: &str = "key seconds [NX | XX | GT | LT]";
@@ -322,7 +335,7 @@ fn pexpireat(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 /// When EXPIRE changes a deadline.
 #[derive(Default)]
-struct ExpireOptions {
+pub(super) struct ExpireOptions {
     only_without: bool,
     only_with: bool,
     only_later: bool,
@@ -330,9 +343,9 @@ struct ExpireOptions {
 }
 
 impl ExpireOptions {
-    fn parse(args: Args<'_>) -> CmdResult<Self> {
+    pub(super) fn parse<'a>(words: impl Iterator<Item = &'a [u8]>) -> CmdResult<Self> {
         let mut options = ExpireOptions::default();
-        for word in args.iter().skip(3) {
+        for word in words {
             match word {
                 word if is(word, "nx") => options.only_without = true,
                 word if is(word, "xx") => options.only_with = true,
@@ -353,7 +366,7 @@ impl ExpireOptions {
     }
 
     /// Whether a deadline may become `new`. A key without one counts as one that expires last of all.
-    fn allow(&self, old: Option<i64>, new: i64) -> bool {
+    pub(super) fn allow(&self, old: Option<i64>, new: i64) -> bool {
         !(self.only_without && old.is_some()
             || self.only_with && old.is_none()
             || self.only_later && old.is_none_or(|old| new <= old)
@@ -362,7 +375,7 @@ impl ExpireOptions {
 }
 
 fn expire_as(ctx: &mut Ctx<'_>, args: Args<'_>, unit: ExpireUnit, out: &mut Reply) -> CmdResult {
-    let options = ExpireOptions::parse(args)?;
+    let options = ExpireOptions::parse(args.iter().skip(3))?;
     let invalid = || CommandError::invalid_expire(ctx.command.name);
     let given = int(&args[2])?;
     let millis = if unit.seconds { given.checked_mul(1000).ok_or_else(invalid)? } else { given };
@@ -468,7 +481,7 @@ fn keys(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mark = out.defer();
     let mut found = 0;
     for shard in ctx.locked().shards() {
-        for entry in shard.db(db).entries().filter(|entry| !entry.is_expired(now) && is_match(pattern, entry.key())) {
+        for entry in shard.db(db).entries().filter(|entry| !entry.is_gone(now) && is_match(pattern, entry.key())) {
             out.bulk(entry.key());
             found += 1;
         }
@@ -616,7 +629,7 @@ fn randomkey(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
                 skip -= here;
                 continue;
             }
-            if let Some(entry) = shard.random(db, &mut chance).filter(|entry| !entry.is_expired(now)) {
+            if let Some(entry) = shard.random(db, &mut chance).filter(|entry| !entry.is_gone(now)) {
                 out.bulk(entry.key());
                 return Ok(());
             }

@@ -1,5 +1,6 @@
 //! The string family: values that are bytes or numbers.
 
+use super::keys::ExpireUnit;
 use super::{float_error, int, is, write_string};
 use crate::command::{Command, Group, KeySpec, usage};
 use crate::context::Ctx;
@@ -81,13 +82,7 @@ struct SetOptions {
     keep: bool,
     persist: bool,
     /// The option's unit and its argument.
-    expire: Option<(TimeUnit, usize)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct TimeUnit {
-    seconds: bool,
-    absolute: bool,
+    expire: Option<(ExpireUnit, usize)>,
 }
 
 impl SetOptions {
@@ -96,15 +91,9 @@ impl SetOptions {
         let mut options = SetOptions::default();
         let mut at = from;
         while let Some(word) = args.get(at) {
-            let unit = match word {
-                word if is(word, "ex") => Some(TimeUnit { seconds: true, absolute: false }),
-                word if is(word, "px") => Some(TimeUnit { seconds: false, absolute: false }),
-                word if is(word, "exat") => Some(TimeUnit { seconds: true, absolute: true }),
-                word if is(word, "pxat") => Some(TimeUnit { seconds: false, absolute: true }),
-                _ => None,
-            };
+            let unit = ExpireUnit::of(word);
             // The same unit may be given again, the last one counts; another one may not.
-            let same = |unit: TimeUnit| options.expire.is_none_or(|(other, _)| other == unit);
+            let same = |unit: ExpireUnit| options.expire.is_none_or(|(other, _)| other == unit);
             let expiry_free = !options.keep && !options.persist && unit.is_none_or(same);
             match unit {
                 Some(unit) if expiry_free && at + 1 < args.len() => {
@@ -134,7 +123,7 @@ impl SetOptions {
 }
 
 /// A point in time from an option's argument; it must be positive and fit.
-fn deadline(ctx: &Ctx<'_>, arg: &[u8], unit: TimeUnit) -> CmdResult<Millis> {
+fn deadline(ctx: &Ctx<'_>, arg: &[u8], unit: ExpireUnit) -> CmdResult<Millis> {
     let invalid = || CommandError::invalid_expire(ctx.command.name);
     let given = int(arg)?;
     if given <= 0 {
@@ -278,7 +267,7 @@ const SETEX: Command = write("setex", setex)
     .syntax("key seconds value");
 
 fn setex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let deadline = deadline(ctx, &args[2], TimeUnit { seconds: true, absolute: false })?;
+    let deadline = deadline(ctx, &args[2], ExpireUnit { seconds: true, absolute: false })?;
     set_to(ctx, &args[1], &args[3], Expiry::At(deadline));
     out.ok();
     Ok(())
@@ -293,7 +282,7 @@ const PSETEX: Command = write("psetex", psetex)
     .syntax("key milliseconds value");
 
 fn psetex(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let deadline = deadline(ctx, &args[2], TimeUnit { seconds: false, absolute: false })?;
+    let deadline = deadline(ctx, &args[2], ExpireUnit { seconds: false, absolute: false })?;
     set_to(ctx, &args[1], &args[3], Expiry::At(deadline));
     out.ok();
     Ok(())

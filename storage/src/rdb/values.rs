@@ -5,10 +5,11 @@ use super::input::{Input, StringHead};
 use super::streams;
 use super::ziplist::{read_ziplist, read_zipmap};
 use super::{Dialect, code};
+use crate::clock::Millis;
 use crate::entry::{Collection, Text, Value};
 use crate::intset::Intset;
 use crate::listpack::Listpack;
-use crate::types::hash::Hash;
+use crate::types::hash::{FIELD_MAX, Hash};
 use crate::types::list::{List, Node, Side};
 use crate::types::set::Set;
 use crate::types::sorted_set::{AddOptions, AddOutcome, SortedSet};
@@ -218,9 +219,7 @@ impl<R: Read> Values<'_, R> {
     }
 
     fn hash(&mut self) -> Result<Loading, RdbError> {
-        let len = self.input.length()?;
-        let mut hash = Hash::new();
-        hash.expect(usize::try_from(len).unwrap_or(usize::MAX), 0, self.limits);
+        let (len, mut hash) = self.large_hash()?;
         for _ in 0..len {
             self.pair(&mut hash)?;
         }
@@ -237,55 +236,65 @@ impl<R: Read> Values<'_, R> {
     }
 
     fn hash_with_deadlines_of_valkey(&mut self) -> Result<Loading, RdbError> {
-        let len = self.input.length()?;
-        let mut hash = Hash::new();
-        hash.expect(usize::try_from(len).unwrap_or(usize::MAX), 0, self.limits);
+        let (len, mut hash) = self.large_hash()?;
         for _ in 0..len {
             self.pair(&mut hash)?;
             let deadline = i64::from_le_bytes(self.input.array()?);
-            self.refuse_deadline(deadline != -1)?;
+            // What lies before 1970 is past in any case.
+            self.put_deadline(&mut hash, (deadline != -1).then(|| Millis::try_from(deadline).unwrap_or(0)));
         }
         Ok(checked(hash))
     }
 
     fn hash_with_deadlines(&mut self, kind: u8) -> Result<Loading, RdbError> {
-        if kind == code::HASH_DEADLINES {
-            self.input.skip(8)?;
-        }
-        let len = self.input.length()?;
-        let mut hash = Hash::new();
-        hash.expect(usize::try_from(len).unwrap_or(usize::MAX), 0, self.limits);
+        // Each deadline counts from this one, which is 1: so 0 is none. The early form has them as they are.
+        let base = if kind == code::HASH_DEADLINES { u64::from_le_bytes(self.input.array()?) } else { 1 };
+        let (len, mut hash) = self.large_hash()?;
         for _ in 0..len {
-            let has_deadline = self.input.length()? != 0;
-            self.refuse_deadline(has_deadline)?;
+            let after = self.input.length()?;
+            let deadline = after.checked_sub(1).map(|after| base.checked_add(after).filter(|at| is_time(*at)));
+            if deadline == Some(None) {
+                return Err(self.input.corrupt("a deadline is no time"));
+            }
             self.pair(&mut hash)?;
+            self.put_deadline(&mut hash, deadline.flatten());
         }
         Ok(checked(hash))
     }
 
-    fn listpack_hash_with_deadlines(&mut self, kind: u8) -> Result<Loading, RdbError> {
-        if kind == code::HASH_LISTPACK_DEADLINES {
-            self.input.skip(8)?;
-        }
-        let triples = self.listpack()?;
-        let (mut pairs, mut items) = (Listpack::new(), triples.iter());
-        while let Some(field) = items.next() {
-            let (Some(value), Some(deadline)) = (items.next(), items.next()) else {
-                return Err(self.input.corrupt("a compact hash is damaged"));
-            };
-            self.refuse_deadline(deadline.to_int() != Some(0))?;
-            pairs.push_back(field);
-            pairs.push_back(value);
-        }
-        self.hash_of(pairs, 0)
+    /// An empty hash for as many fields as are said to follow.
+    fn large_hash(&mut self) -> Result<(u64, Hash), RdbError> {
+        let len = self.input.length()?;
+        let mut hash = Hash::new();
+        hash.expect(usize::try_from(len).unwrap_or(usize::MAX), 0, self.limits);
+        Ok((len, hash))
     }
 
-    fn refuse_deadline(&self, has_deadline: bool) -> Result<(), RdbError> {
-        if has_deadline { Err(self.input.unsupported("deadlines of hash fields")) } else { Ok(()) }
+    /// Gives the field that was read last its deadline.
+    fn put_deadline(&mut self, hash: &mut Hash, deadline: Option<Millis>) {
+        if deadline.is_some() {
+            hash.set_deadline(&self.scratch.first, deadline, self.limits);
+        }
+    }
+
+    fn listpack_hash_with_deadlines(&mut self, kind: u8) -> Result<Loading, RdbError> {
+        if kind == code::HASH_LISTPACK_DEADLINES {
+            // The earliest deadline, which is that of the first triple as well.
+            self.input.skip(8)?;
+        }
+        let hash = Hash::from_triples(self.listpack()?);
+        let mut hash = hash.ok_or_else(|| self.input.corrupt("a compact hash is damaged"))?;
+        if !hash.is_empty() {
+            hash.expect(hash.len(), 0, self.limits);
+        }
+        Ok(checked(hash))
     }
 
     fn pair(&mut self, hash: &mut Hash) -> Result<(), RdbError> {
         self.input.read_element(&mut self.scratch.first)?;
+        if self.scratch.first.len() > FIELD_MAX {
+            return Err(self.input.unsupported("fields of 2 GiB and more"));
+        }
         let value = self.input.element(&mut self.scratch.second)?;
         let is_new = value.with_bytes(|value| hash.set(&self.scratch.first, value, self.limits));
         if is_new { Ok(()) } else { Err(self.input.corrupt(TWICE)) }
@@ -307,6 +316,11 @@ impl<R: Read> Values<'_, R> {
 
 fn checked<C: Collection>(collection: C) -> Loading {
     if collection.is_empty() { Loading::Empty } else { Loading::Value(collection.into_value()) }
+}
+
+/// Whether a time is one that files and replies can say.
+fn is_time(at: Millis) -> bool {
+    i64::try_from(at).is_ok()
 }
 
 fn read_score<R: Read>(input: &mut Input<R>, kind: u8) -> Result<f64, RdbError> {

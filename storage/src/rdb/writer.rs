@@ -1,11 +1,11 @@
 //! Writing: the pieces of a file and of a payload; no files, no checksums, no decision about what is saved when.
 
 use super::lzf::Compressor;
-use super::{VERSION, code};
+use super::{TIMED_VERSION, VERSION, code};
 use crate::clock::Millis;
 use crate::entry::{StringRef, ValueRef};
 use crate::types::Item;
-use crate::types::hash::Hash;
+use crate::types::hash::{Hash, Timed};
 use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
@@ -73,9 +73,11 @@ impl Pieces {
         self.len() == 0
     }
 
-    /// The start of a file: the magic, the version and facts about the file by name.
-    pub fn header(&mut self, aux: &[(&str, &str)]) {
-        self.bytes.extend_from_slice(format!("REDIS{VERSION:04}").as_bytes());
+    /// The start of a file: the magic, the version and facts about the file by name. `has_field_deadlines` says whether
+    /// fields of hashes may have deadlines, of which older versions know nothing.
+    pub fn header(&mut self, has_field_deadlines: bool, aux: &[(&str, &str)]) {
+        let version = if has_field_deadlines { TIMED_VERSION } else { VERSION };
+        self.bytes.extend_from_slice(format!("REDIS{version:04}").as_bytes());
         for (name, value) in aux {
             self.bytes.push(code::AUX);
             self.string(name.as_bytes());
@@ -108,14 +110,26 @@ impl Pieces {
         self.value(value);
     }
 
-    /// The start of a hash of `len` fields, which follow by [`Pieces::hash_pair`] in any order.
-    pub fn hash_head(&mut self, key: &[u8], deadline: Option<Millis>, len: usize) {
-        self.head(key, deadline, code::HASH);
+    /// The start of a hash of `len` fields, which follow by [`Pieces::hash_field`] in any order; `earliest` is the first
+    /// deadline of any of them.
+    pub fn hash_head(&mut self, key: &[u8], deadline: Option<Millis>, earliest: Option<Millis>, len: usize) {
+        self.head(key, deadline, if earliest.is_some() { code::HASH_DEADLINES } else { code::HASH });
+        self.fields_head(earliest, len);
+    }
+
+    fn fields_head(&mut self, earliest: Option<Millis>, len: usize) {
+        if let Some(earliest) = earliest {
+            self.bytes.extend_from_slice(&earliest.to_le_bytes());
+        }
         self.length(len);
     }
 
-    /// A field with its value.
-    pub fn hash_pair(&mut self, field: Item<'_>, value: Item<'_>) {
+    /// A field of a hash whose earliest deadline of a field is `earliest`.
+    pub fn hash_field(&mut self, earliest: Option<Millis>, (field, value, deadline): Timed<'_>) {
+        if let Some(earliest) = earliest {
+            // 0 is none, so that the earliest is 1.
+            self.length_of(deadline.map_or(0, |at| at.saturating_sub(earliest) + 1));
+        }
         self.item(field);
         self.item(value);
     }
@@ -273,11 +287,16 @@ impl Pieces {
     }
 
     fn hash(&mut self, hash: &Hash) {
+        let earliest = hash.next_deadline();
+        if let (Some(earliest), Some(listpack)) = (earliest, hash.as_triples()) {
+            self.bytes.extend_from_slice(&earliest.to_le_bytes());
+            return self.raw(listpack.as_bytes());
+        }
         if let Some(listpack) = hash.as_listpack() {
             return self.raw(listpack.as_bytes());
         }
-        self.length(hash.len());
-        hash.iter().for_each(|(field, value)| self.hash_pair(field, value));
+        self.fields_head(earliest, hash.len());
+        hash.iter_timed().for_each(|field| self.hash_field(earliest, field));
     }
 
     fn sorted_set(&mut self, set: &SortedSet) {
@@ -415,8 +434,12 @@ fn type_code(value: &ValueRef<'_>) -> u8 {
         ValueRef::List(_) => code::LIST_QUICKLIST_2,
         ValueRef::Set(set) if set.as_intset().is_some() => code::SET_INTSET,
         ValueRef::Set(_) => code::SET,
-        ValueRef::Hash(hash) if hash.as_listpack().is_some() => code::HASH_LISTPACK,
-        ValueRef::Hash(_) => code::HASH,
+        ValueRef::Hash(hash) => match (hash.is_compact(), hash.next_deadline().is_some()) {
+            (true, false) => code::HASH_LISTPACK,
+            (true, true) => code::HASH_LISTPACK_DEADLINES,
+            (false, false) => code::HASH,
+            (false, true) => code::HASH_DEADLINES,
+        },
         ValueRef::SortedSet(set) if set.as_listpack().is_some() => code::SORTED_SET_LISTPACK,
         ValueRef::SortedSet(_) => code::SORTED_SET_BINARY,
         ValueRef::Stream(_) => code::STREAM_2,

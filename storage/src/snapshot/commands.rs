@@ -4,6 +4,7 @@ use super::LargeKind;
 use crate::clock::Millis;
 use crate::entry::ValueRef;
 use crate::types::Item;
+use crate::types::hash::Timed;
 use crate::types::stream::{Facts, Group, Id, Stream};
 use resplite_resp::number;
 
@@ -20,6 +21,8 @@ pub(super) struct Commands {
     /// Arguments and elements in `elements`.
     args: usize,
     count: usize,
+    /// Commands that belong behind those elements: they set deadlines of fields.
+    behind: Vec<u8>,
 }
 
 impl Commands {
@@ -48,7 +51,7 @@ impl Commands {
             }
             ValueRef::Hash(hash) => {
                 self.begin(LargeKind::Hash, key);
-                hash.iter().for_each(|(field, value)| self.element(&[field, value]));
+                hash.iter_timed().for_each(|field| self.field(field));
             }
             ValueRef::SortedSet(set) => {
                 self.begin(LargeKind::SortedSet, key);
@@ -132,6 +135,17 @@ impl Commands {
         }
     }
 
+    pub(super) fn field(&mut self, (field, value, deadline): Timed<'_>) {
+        if let Some(deadline) = deadline {
+            let at = deadline.to_string();
+            field.with_bytes(|field| {
+                let command: [&[u8]; 6] = [b"HPEXPIREAT", &self.key, at.as_bytes(), b"FIELDS", b"1", field];
+                write_command(&mut self.behind, &command);
+            });
+        }
+        self.element(&[field, value]);
+    }
+
     pub(super) fn scored(&mut self, member: Item<'_>, score: f64) {
         let text = number::format_f64(score);
         self.element(&[Item::Bytes(text.as_bytes()), member]);
@@ -146,6 +160,7 @@ impl Commands {
         write_bulk(&mut self.bytes, self.name);
         write_bulk(&mut self.bytes, &self.key);
         self.bytes.append(&mut self.elements);
+        self.bytes.append(&mut self.behind);
         (self.args, self.count) = (0, 0);
     }
 

@@ -85,18 +85,17 @@ impl<H: Keyed> Members<H> {
         self.table.find(hash, |entry| key_of(entry) == key)
     }
 
+    /// An entry with this hash that `is` picks.
+    pub(super) fn find_where(&self, hash: u64, is: impl Fn(&Packed<H>) -> bool) -> Option<&Packed<H>> {
+        self.table.find(hash, is)
+    }
+
     #[inline]
     pub(super) fn contains(&self, key: &[u8]) -> bool {
         self.get(key).is_some()
     }
 
-    /// As `get`, to change the entry; the key must stay as it is. `None` if there is none.
-    #[inline]
-    pub(super) fn update<R>(&mut self, key: &[u8], change: impl FnOnce(&mut Packed<H>) -> R) -> Option<R> {
-        self.update_hashed(self.hash(key), key, change)
-    }
-
-    /// As `update`, for a caller that has the hash.
+    /// As `get_hashed`, to change the entry; the key must stay as it is. `None` if there is none.
     #[inline]
     pub(super) fn update_hashed<R>(
         &mut self,
