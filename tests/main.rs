@@ -12,6 +12,7 @@ mod crash;
 mod docs;
 mod effects;
 mod embed;
+mod eviction;
 mod faults;
 mod fuzz;
 mod fuzz_load;

@@ -48,6 +48,42 @@ pub enum AppendFsync {
     No,
 }
 
+/// Who has to go when memory runs out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Policy {
+    /// Of the keys with a deadline the one that has not been used for the longest time.
+    VolatileLru,
+    /// Of the keys with a deadline the one that is used least often.
+    VolatileLfu,
+    /// Any key with a deadline.
+    VolatileRandom,
+    /// The key whose deadline comes first.
+    VolatileTtl,
+    /// The key that has not been used for the longest time.
+    AllKeysLru,
+    /// The key that is used least often.
+    AllKeysLfu,
+    /// Any key.
+    AllKeysRandom,
+    /// Nobody: what needs memory is refused.
+    NoEviction,
+}
+
+impl Policy {
+    /// Whether uses are counted, instead of the time of the last one being kept.
+    pub fn counts_uses(self) -> bool {
+        matches!(self, Policy::VolatileLfu | Policy::AllKeysLfu)
+    }
+
+    pub(crate) fn is_volatile(self) -> bool {
+        matches!(self, Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom | Policy::VolatileTtl)
+    }
+
+    pub(crate) fn is_random(self) -> bool {
+        matches!(self, Policy::VolatileRandom | Policy::AllKeysRandom)
+    }
+}
+
 /// A point of `save`: a snapshot is due once so many changes are so old.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SavePoint {
@@ -143,8 +179,26 @@ pub struct Settings {
     pub logfile: String,
     /// What is logged.
     pub loglevel: LogLevel,
-    /// Bytes of data at which commands that need memory are refused; 0 is no limit.
+    /// Bytes of data at which keys have to go, or commands that need memory are refused; 0 is no limit.
     pub maxmemory: u64,
+    /// Which keys have to go.
+    pub maxmemory_policy: Policy,
+    /// Keys that are looked at for each that goes.
+    pub maxmemory_samples: usize,
+    /// How much more slowly counters of uses grow the higher they are.
+    pub lfu_log_factor: u32,
+    /// Minutes without a use that cost such a counter one; 0: none do.
+    pub lfu_decay_time: u32,
+    /// Whether large values that have to go are freed by another thread.
+    pub lazyfree_lazy_eviction: bool,
+    /// As `lazyfree_lazy_eviction`, for values that expire.
+    pub lazyfree_lazy_expire: bool,
+    /// As `lazyfree_lazy_eviction`, for values that others take the place of.
+    pub lazyfree_lazy_server_del: bool,
+    /// Whether DEL frees large values by another thread, as UNLINK does.
+    pub lazyfree_lazy_user_del: bool,
+    /// Whether FLUSHALL and FLUSHDB without a word are ASYNC.
+    pub lazyfree_lazy_user_flush: bool,
     /// Longest argument.
     pub proto_max_bulk_len: u64,
     /// Most unread input of a client.
@@ -218,6 +272,15 @@ impl Default for Settings {
             logfile: String::new(),
             loglevel: LogLevel::Notice,
             maxmemory: 0,
+            maxmemory_policy: Policy::NoEviction,
+            maxmemory_samples: 5,
+            lfu_log_factor: 10,
+            lfu_decay_time: 1,
+            lazyfree_lazy_eviction: false,
+            lazyfree_lazy_expire: false,
+            lazyfree_lazy_server_del: false,
+            lazyfree_lazy_user_del: false,
+            lazyfree_lazy_user_flush: false,
             proto_max_bulk_len: 512 << 20,
             client_query_buffer_limit: 1 << 30,
             busy_reply_threshold: 5000,

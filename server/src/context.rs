@@ -21,6 +21,7 @@ use resplite_storage::entry::{Collection, Entry, StringRef, Text, Value};
 use resplite_storage::keyspace::Locked;
 use resplite_storage::shard::{Edit, Expired, Expiry, KeyRef, NewString, Shard};
 use resplite_storage::types::Limits;
+use resplite_storage::uses::Use;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -431,10 +432,11 @@ impl<'a> Ctx<'a> {
         self.engine.chance.lock().fork()
     }
 
-    /// The access time that is noted with a value that is used now.
+    /// A use of a value now, to be noted with it.
     #[inline]
-    pub(crate) fn access(&self) -> u32 {
-        (self.micros / 1_000_000) as u32 & 0x00ff_ffff
+    pub(crate) fn access(&mut self) -> Use {
+        let Session { settings, chance, .. } = &mut *self.session;
+        settings.use_at(self.micros, || chance.u32(..))
     }
 
     /// Names a key of the selected database.
@@ -462,7 +464,7 @@ impl<'a> Ctx<'a> {
     pub(crate) fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
         self.notify_miss(key);
         let (at, now) = (self.at(key), self.horizon());
-        let access = (!self.session.no_touch).then(|| self.access());
+        let access = if self.session.no_touch { None } else { Some(self.access()) };
         self.shard(at).read(at, now, access)
     }
 
@@ -580,7 +582,7 @@ impl<'a> Ctx<'a> {
         let (at, now, access) = (self.at(key), self.horizon(), self.access());
         self.shard(at)
             .update(at, now, |entry| {
-                entry.set_access(access);
+                entry.note_use(access);
                 match entry.edit_string(edit) {
                     Some(result) => Edit::changed(Ok(result)),
                     None => Edit::unchanged(Err(CommandError::WRONG_TYPE)),
@@ -671,7 +673,7 @@ impl<'a> Ctx<'a> {
         let (at, now, access) = (self.at(key), self.horizon(), self.access());
         let shard = self.shard(at);
         shard.purge(at, now);
-        shard.put(at, value, deadline, access);
+        shard.put(at, value, deadline, access.first());
     }
 
     /// Removes a key; returns what was there.
@@ -680,13 +682,21 @@ impl<'a> Ctx<'a> {
         self.shard(at).remove(at, now)
     }
 
-    /// Has a key look as if it had last been used so many seconds ago.
-    pub(crate) fn set_idle(&mut self, key: &[u8], seconds: u64) {
-        let access = ((self.micros / 1_000_000).saturating_sub(seconds)) as u32 & 0x00ff_ffff;
+    /// Has a key remember this of its uses, if that is what keys remember.
+    pub(crate) fn set_uses(&mut self, key: &[u8], uses: Option<u32>) {
+        let Some(uses) = uses else { return };
         self.update_entry(key, |entry| {
-            entry.set_access(access);
+            entry.set_access(uses);
             Edit::unchanged(())
         });
+    }
+
+    /// Removes a key to make room; returns what was there.
+    pub(crate) fn evict(&mut self, key: &[u8]) -> Option<Entry> {
+        let gone = self.remove(key)?;
+        self.log_besides(&[b"DEL", key]);
+        self.notify(EventClasses::EVICTED, "evicted", key);
+        Some(gone)
     }
 
     /// Sets or removes a deadline; a past one removes the key. Returns whether the key existed; those who listen hear what
@@ -719,10 +729,10 @@ impl<'a> Ctx<'a> {
 
 fn edit_as<T: Collection, R>(
     entry: &mut Entry,
-    access: u32,
+    access: Use,
     edit: impl FnOnce(&mut T) -> Edit<R>,
 ) -> Edit<CmdResult<R>> {
-    entry.set_access(access);
+    entry.note_use(access);
     match T::of_mut(entry) {
         Some(collection) => {
             let Edit { result, changed } = edit(collection);

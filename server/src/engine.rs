@@ -8,6 +8,7 @@ use crate::command::{self, Command, Flags, Group, Locks};
 use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
 use crate::error::{CmdResult, CommandError};
+use crate::eviction::{Evictor, Room};
 use crate::monitor::Monitors;
 use crate::notify::EventClasses;
 use crate::pause::Pause;
@@ -25,6 +26,7 @@ use resplite_resp::request::{Args, Batch};
 use resplite_storage::aof::Log;
 use resplite_storage::clock::{Clock, Millis};
 use resplite_storage::disk::Disk;
+use resplite_storage::entry::Entry;
 use resplite_storage::keyspace::{Keyspace, KeyspaceOptions, Locked, ShardSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -122,6 +124,9 @@ impl Stats {
     }
 }
 
+/// Values above this many bytes are freed by another thread, where that is asked for.
+const FREE_IN_BACKGROUND: usize = 64 * 1024;
+
 /// What a client has left in shards that it could not lock.
 pub(crate) enum LeftOver {
     Watched(Watched),
@@ -165,8 +170,7 @@ pub(crate) struct Engine {
     pub(crate) tcp_port: AtomicUsize,
     pub(crate) workers: usize,
     pub(crate) peak_memory: AtomicUsize,
-    /// What [`Engine::used_memory`] found last.
-    last_memory: AtomicUsize,
+    pub(crate) evictor: Evictor,
     /// The thread that frees what UNLINK and FLUSHALL ASYNC took out; started when it is first needed.
     freer: parking_lot::Mutex<Option<std::sync::mpsc::Sender<Box<dyn Send>>>>,
     stop: AtomicBool,
@@ -201,10 +205,10 @@ impl Engine {
         settings.types.hash_seed = chance.u64(..);
         let shards = if workers == 1 { 1 } else { 16 * workers };
         let keyspace = Keyspace::new(KeyspaceOptions { shards, databases: settings.databases, seed: chance.u64(..) });
-        keyspace.tell_expired(settings.notify_keyspace_events.has(EventClasses::EXPIRED));
+        adjust_keyspace(&keyspace, &settings);
         let run_id = (0..40).map(|_| char::from_digit(chance.u32(..16), 16).unwrap_or('0')).collect();
         let started = clock.micros();
-        Arc::new_cyclic(|me| Engine {
+        let engine = Arc::new_cyclic(|me: &Weak<Engine>| Engine {
             me: me.clone(),
             keyspace,
             log: Arc::new(Log::new(disk.clone())),
@@ -231,11 +235,18 @@ impl Engine {
             tcp_port: AtomicUsize::new(0),
             workers,
             peak_memory: AtomicUsize::new(0),
-            last_memory: AtomicUsize::new(0),
+            evictor: Evictor::default(),
             freer: parking_lot::Mutex::new(None),
             stop: AtomicBool::new(false),
             on_stop: std::sync::OnceLock::new(),
-        })
+        });
+        let me = engine.me.clone();
+        engine.keyspace.on_garbage(move |gone| {
+            if let Some(engine) = me.upgrade() {
+                engine.discard_if_large(gone);
+            }
+        });
+        engine
     }
 
     /// The settings as they are now, and their version.
@@ -249,12 +260,13 @@ impl Engine {
         let mut current = self.settings.write();
         let mut next = Settings::clone(&current);
         change(&mut next)?;
-        self.keyspace.tell_expired(next.notify_keyspace_events.has(EventClasses::EXPIRED));
+        adjust_keyspace(&self.keyspace, &next);
         if next.requirepass != current.requirepass {
             self.acl.set_default_password(&next);
         }
         *current = Arc::new(next);
         self.settings_version.fetch_add(1, Ordering::AcqRel);
+        self.expect_eviction(&current);
         // Under the lock, so that of two changes the later one is also heard of later.
         if let Some(hook) = self.on_settings.get() {
             hook(&current);
@@ -299,7 +311,7 @@ impl Engine {
     pub(crate) fn open_session(&self, record: ClientRecord) -> Session {
         let (settings, version) = self.settings();
         let record = Arc::new(record);
-        let session = Session::new(record.clone(), settings, version);
+        let session = Session::new(record.clone(), settings, version, self.chance.lock().fork());
         record.authenticated.store(session.authenticated, Ordering::Relaxed);
         if !record.is_local {
             self.registry.add(record);
@@ -388,6 +400,9 @@ impl Engine {
 
     /// When a key expires, a client gives up waiting or a pause ends, whichever is first.
     pub(crate) fn next_due(&self) -> Option<Millis> {
+        if self.evictor.is_behind() {
+            return Some(0);
+        }
         let keys = if self.pause.is_on() { None } else { self.keyspace.next_deadline() };
         [keys, self.waiting_room.next_deadline(), self.pause.end()].into_iter().flatten().min()
     }
@@ -403,6 +418,9 @@ impl Engine {
             is_done = self.expire(now, most);
         }
         self.waiting_room.time_out(now);
+        if self.evictor.is_behind() {
+            is_done &= self.catch_up();
+        }
         is_done
     }
 
@@ -425,22 +443,15 @@ impl Engine {
     }
 
     /// A session for what the server does by itself.
-    fn housekeeper(&self) -> Session {
+    pub(crate) fn housekeeper(&self) -> Session {
         self.open_session(ClientRecord::local(0, String::new(), self.acl.host.clone(), self.clock.millis()))
     }
 
-    /// Bytes of data and tables; what they were when somebody last asked, while a script keeps the shards for itself.
-    pub(crate) fn used_memory(&self) -> usize {
-        let mut bytes = 0;
-        for shard in 0..self.keyspace.shards() {
-            let Some(mut locked) = self.keyspace.lock_one_unless(shard, || self.scripts.running.is_long()) else {
-                return self.last_memory.load(Ordering::Relaxed);
-            };
-            bytes += locked.shards().map(|shard| shard.entry_bytes() + shard.overhead_bytes()).sum::<usize>();
+    /// Frees a removed value on another thread, if it is so large that somebody would wait for it.
+    pub(crate) fn discard_if_large(&self, entry: Entry) {
+        if entry.heap_bytes() > FREE_IN_BACKGROUND {
+            self.discard(entry);
         }
-        self.last_memory.store(bytes, Ordering::Relaxed);
-        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
-        bytes
     }
 
     /// Frees something large on another thread, so that nobody waits for it.
@@ -802,7 +813,7 @@ impl Engine {
         let needs = needs_memory(session, command);
         let may_call_others = command.locks == Locks::Queue || command.group == Group::Scripting;
         session.is_short = false;
-        if (needs || may_call_others) && self.used_memory() as u64 > session.settings.maxmemory {
+        if (needs || may_call_others) && self.make_room(&session.settings) == Room::None {
             session.is_short = true;
         }
         if needs && session.is_short { Err(CommandError::OOM) } else { Ok(()) }
@@ -914,6 +925,12 @@ impl Engine {
         }
         Some(locked)
     }
+}
+
+/// Tells the keyspace what it has to know of the settings.
+fn adjust_keyspace(keyspace: &Keyspace, settings: &Settings) {
+    keyspace.tell_expired(settings.notify_keyspace_events.has(EventClasses::EXPIRED));
+    keyspace.free_later(settings.lazyfree_lazy_expire, settings.lazyfree_lazy_server_del);
 }
 
 /// Whether an unknown command is a line of an HTTP request. What follows it could be the request's body, written by

@@ -102,6 +102,7 @@ texts! {
     WEIGHT_NOT_FLOAT = "ERR weight value is not a float";
     NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
     GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
+    NO_LRU = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     NO_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     SSUBSCRIBE_IN_TRANSACTION = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
     NO_SHUTDOWN = "ERR No shutdown in progress.";

@@ -8,6 +8,7 @@ pub mod config;
 mod context;
 mod engine;
 mod error;
+mod eviction;
 mod journal;
 mod monitor;
 mod net;

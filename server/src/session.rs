@@ -47,6 +47,8 @@ pub(crate) struct Session {
     /// What CLIENT LIST shows of it, shared with the registry.
     pub(crate) record: Arc<ClientRecord>,
     pub(crate) settings: Arc<Settings>,
+    /// Decides whether counters of uses grow.
+    pub(crate) chance: fastrand::Rng,
     /// Which version of the engine's settings `settings` is.
     pub(crate) settings_version: u64,
     pub(crate) db: usize,
@@ -90,11 +92,17 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(record: Arc<ClientRecord>, settings: Arc<Settings>, settings_version: u64) -> Self {
+    pub(crate) fn new(
+        record: Arc<ClientRecord>,
+        settings: Arc<Settings>,
+        settings_version: u64,
+        chance: fastrand::Rng,
+    ) -> Self {
         let user = record.user.lock().clone();
         let authenticated = user.is_open();
         Session {
             record,
+            chance,
             settings,
             settings_version,
             db: 0,

@@ -46,6 +46,15 @@ impl Deadlines {
         self.order.get(0).copied()
     }
 
+    /// One of the deadlines and the hash of its entry, by its place in the order; those that share both with an earlier one come
+    /// last. O(log n).
+    pub fn nth(&self, index: usize) -> Option<(Millis, u64)> {
+        match index.checked_sub(self.order.len()) {
+            None => self.order.get(index).copied(),
+            Some(behind) => self.twins.get(behind).copied(),
+        }
+    }
+
     /// The latest deadline. O(log n).
     pub fn last(&self) -> Option<Millis> {
         self.order.get(self.order.len().checked_sub(1)?).map(|(at, _)| *at)
@@ -73,6 +82,8 @@ mod tests {
         deadlines.insert(5, 1);
         deadlines.insert(3, 9);
         assert_eq!((deadlines.len(), deadlines.first()), (3, Some((3, 9))));
+        let all: Vec<_> = (0..4).map_while(|index| deadlines.nth(index)).collect();
+        assert_eq!(all, [(3, 9), (5, 1), (5, 1)]);
         deadlines.remove(3, 9);
         deadlines.remove(5, 1);
         assert_eq!((deadlines.len(), deadlines.first()), (1, Some((5, 1))));

@@ -11,6 +11,7 @@ use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
+use crate::uses::Use;
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -464,6 +465,12 @@ impl Entry {
     }
 
     /// Notes a use.
+    #[inline]
+    pub fn note_use(&mut self, used: Use) {
+        self.set_access(used.again(self.access()));
+    }
+
+    /// Remembers this of its uses (see [`Entry::access`]).
     #[inline]
     pub fn set_access(&mut self, access: u32) {
         if self.access() != access & 0x00ff_ffff {

@@ -1,7 +1,8 @@
 //! All shards together: which key lies where, how several are locked, and when something expires next.
 
 use crate::clock::Millis;
-use crate::shard::{KeyRef, Shard, ShardStats};
+use crate::entry::Entry;
+use crate::shard::{Gauge, KeyRef, Shard, ShardStats};
 use crate::snapshot::Backlog;
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
@@ -44,11 +45,35 @@ pub struct Alarm {
     /// Numbers the changes that somebody has waited for, so that they are served in order whatever shards they are in.
     changes: AtomicU64,
     bell: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Takes what need not be freed at once, and whether that is what has expired, or what others have taken the place of.
+    freer: OnceLock<Box<dyn Fn(Entry) + Send + Sync>>,
+    frees_expired_later: AtomicBool,
+    frees_replaced_later: AtomicBool,
 }
 
 impl Alarm {
     pub(crate) fn tells_expired(&self) -> bool {
         self.tells_expired.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn frees_replaced_later(&self) -> bool {
+        self.frees_replaced_later.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn drop_replaced(&self, gone: Entry) {
+        self.drop_entry(gone, &self.frees_replaced_later);
+    }
+
+    pub(crate) fn drop_expired(&self, gone: Entry) {
+        self.drop_entry(gone, &self.frees_expired_later);
+    }
+
+    fn drop_entry(&self, gone: Entry, later: &AtomicBool) {
+        if later.load(Ordering::Relaxed)
+            && let Some(freer) = self.freer.get()
+        {
+            freer(gone);
+        }
     }
 
     pub(crate) fn number_change(&self) -> u64 {
@@ -129,6 +154,7 @@ pub struct Keyspace {
     alarm: Arc<Alarm>,
     active_expire: AtomicBool,
     backlog: Arc<Backlog>,
+    gauges: Box<[Arc<Gauge>]>,
 }
 
 impl Keyspace {
@@ -141,17 +167,23 @@ impl Keyspace {
             tells_expired: AtomicBool::new(false),
             changes: AtomicU64::new(0),
             bell: OnceLock::new(),
+            freer: OnceLock::new(),
+            frees_expired_later: AtomicBool::new(false),
+            frees_replaced_later: AtomicBool::new(false),
         });
         let shard = || Shard::new(options.databases, hasher, alarm.clone());
-        let slots = (0..shards).map(|_| Slot(Mutex::new(shard()))).collect::<Box<[_]>>();
+        let shards = (0..shards).map(|_| shard()).collect::<Vec<_>>();
+        let gauges = shards.iter().map(|shard| shard.gauge().clone()).collect();
+        let slots = shards.into_iter().map(|shard| Slot(Mutex::new(shard))).collect::<Box<[_]>>();
         Keyspace {
+            shift: 64 - slots.len().ilog2(),
             slots,
-            shift: 64 - shards.ilog2(),
             hasher,
             databases: options.databases,
             alarm,
             active_expire: AtomicBool::new(true),
             backlog: Arc::default(),
+            gauges,
         }
     }
 
@@ -265,6 +297,12 @@ impl Keyspace {
         self.backlog.throttle();
     }
 
+    /// Bytes of all entries, tables and indexes. Locks nothing.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        self.gauges.iter().map(|gauge| gauge.bytes()).sum()
+    }
+
     /// Sum of all shards' counters.
     pub fn stats(&self) -> ShardStats {
         let mut sum = ShardStats::default();
@@ -288,6 +326,18 @@ impl Keyspace {
     /// Has expired keys kept for [`Shard::take_expired`], whatever [`Shard::keep_expired`] says of single shards.
     pub fn tell_expired(&self, tell: bool) {
         self.alarm.tells_expired.store(tell, Ordering::Relaxed);
+    }
+
+    /// Hands what need not be freed at once to `freer`, once [`Keyspace::free_later`] has said what that is. Only the first call
+    /// counts. It is called while a shard is locked.
+    pub fn on_garbage(&self, freer: impl Fn(Entry) + Send + Sync + 'static) {
+        let _ = self.alarm.freer.set(Box::new(freer));
+    }
+
+    /// Whether entries that expire, and values that others take the place of, are handed on instead of being freed.
+    pub fn free_later(&self, expired: bool, replaced: bool) {
+        self.alarm.frees_expired_later.store(expired, Ordering::Relaxed);
+        self.alarm.frees_replaced_later.store(replaced, Ordering::Relaxed);
     }
 
     /// Switches the sweeping of expired keys; reads never see them either way.
@@ -510,6 +560,7 @@ impl<'a> Locked<'a> {
 mod tests {
     use super::*;
     use crate::shard::{Expiry, NewString, Watcher};
+    use crate::uses::Use;
     use crate::waiting::{Hope, Waiter};
     use std::sync::atomic::AtomicUsize;
 
@@ -520,7 +571,7 @@ mod tests {
     fn set(keyspace: &Keyspace, key: &str, expiry: Expiry) {
         let mut locked = keyspace.lock_one(keyspace.shard_of(keyspace.hash(key.as_bytes())));
         let at = locked.key(0, key.as_bytes());
-        locked.shard(at.hash).set_string(at, NewString::Bytes(b"value"), expiry, 0);
+        locked.shard(at.hash).set_string(at, NewString::Bytes(b"value"), expiry, Use::At(0));
     }
 
     fn exists(keyspace: &Keyspace, key: &str, now: Millis) -> bool {
@@ -614,7 +665,7 @@ mod tests {
         }
         for name in &names {
             let at = locked.key(0, name.as_bytes());
-            locked.shard(at.hash).set_string(at, NewString::Bytes(b"x"), Expiry::Never, 0);
+            locked.shard(at.hash).set_string(at, NewString::Bytes(b"x"), Expiry::Never, Use::At(0));
         }
         let ready: Vec<_> = std::iter::from_fn(|| locked.take_ready()).collect();
         assert!(ready.iter().map(|(_, key)| &**key).eq(names.iter().map(String::as_bytes)), "{ready:?}");

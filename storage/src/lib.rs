@@ -16,4 +16,5 @@ pub mod snapshot;
 pub mod table;
 pub mod tree;
 pub mod types;
+pub mod uses;
 pub mod waiting;

@@ -9,12 +9,13 @@ use crate::entry::{Collection, Entry, Text, Value};
 use crate::keyspace::{Alarm, Hasher};
 use crate::snapshot::{Large, Output, Progress, Step};
 use crate::table::Table;
+use crate::uses::Use;
 use crate::waiting::{Hope, Waiter, Waiting};
 use bytes::Bytes;
 use fastrand::Rng;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A key with the database it is in and its hash, computed once.
 #[derive(Clone, Copy)]
@@ -91,6 +92,45 @@ impl Watcher {
         self.dirty.store(true, Ordering::Release);
     }
 }
+
+/// A shard's bytes for those who have not locked it. In a line of the processor's cache of its own: whoever changes a shard writes
+/// it, and only he.
+#[derive(Default)]
+#[repr(align(128))]
+pub struct Gauge {
+    entries: AtomicUsize,
+    tables: AtomicUsize,
+}
+
+impl Gauge {
+    /// Bytes of entries, and of tables and indexes as of at most some dozens of keys ago.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.entries.load(Ordering::Relaxed) + self.tables.load(Ordering::Relaxed)
+    }
+}
+
+/// The bytes of a shard's entries, and the gauge that shows them.
+#[derive(Default)]
+struct Tally {
+    entries: usize,
+    gauge: Arc<Gauge>,
+}
+
+impl Tally {
+    /// Something of `before` bytes has `after` now.
+    #[inline]
+    fn change(&mut self, before: usize, after: usize) {
+        self.entries = self.entries - before + after;
+        self.gauge.entries.store(self.entries, Ordering::Relaxed);
+    }
+}
+
+/// Bytes of a value that is freed faster than it is handed to somebody else.
+const NOT_WORTH_IT: usize = 1024;
+
+/// Keys that come or go between two looks at the size of the tables.
+const TABLE_LOOKS: usize = 64;
 
 /// Counters that a shard keeps; sums over all shards go into INFO.
 #[derive(Clone, Copy, Default)]
@@ -235,7 +275,7 @@ struct Ready {
 /// A shard of the keyspace; see the file's head.
 pub struct Shard {
     dbs: Vec<Db>,
-    bytes: usize,
+    bytes: Tally,
     watched: usize,
     /// Keys that somebody waits for.
     awaited: usize,
@@ -271,7 +311,7 @@ impl Shard {
         let dbs = (0..databases).map(|_| Db::default()).collect();
         Shard {
             dbs,
-            bytes: 0,
+            bytes: Tally::default(),
             watched: 0,
             awaited: 0,
             far_waiters: 0,
@@ -299,7 +339,20 @@ impl Shard {
 
     /// Bytes of all entries and what they own.
     pub fn entry_bytes(&self) -> usize {
-        self.bytes
+        self.bytes.entries
+    }
+
+    /// The bytes, to look at without the shard's lock.
+    pub fn gauge(&self) -> &Arc<Gauge> {
+        &self.bytes.gauge
+    }
+
+    /// Shows how large the tables are, after every few keys that have come or gone.
+    #[inline]
+    fn look_at_tables(&mut self, keys: usize) {
+        if keys.is_multiple_of(TABLE_LOOKS) {
+            self.bytes.gauge.tables.store(self.overhead_bytes(), Ordering::Relaxed);
+        }
     }
 
     /// Bytes of tables and indexes.
@@ -332,15 +385,15 @@ impl Shard {
         self.dbs[db].table.touch_entry(hash, Entry::address);
     }
 
-    /// The entry of a key for a read command: counts a hit or a miss, notes the use if `access` is given.
+    /// The entry of a key for a read command: counts a hit or a miss, and notes the use if there is one.
     #[inline]
-    pub fn read(&mut self, at: KeyRef<'_>, now: Millis, access: Option<u32>) -> Option<&Entry> {
+    pub fn read(&mut self, at: KeyRef<'_>, now: Millis, used: Option<Use>) -> Option<&Entry> {
         self.purge(at, now);
         match self.dbs[at.db].table.find_mut(at.hash, |entry| entry.key() == at.key) {
             Some(entry) => {
                 self.stats.hits += 1;
-                if let Some(access) = access {
-                    entry.set_access(access);
+                if let Some(used) = used {
+                    entry.note_use(used);
                 }
                 Some(entry)
             }
@@ -381,7 +434,9 @@ impl Shard {
 
     fn expire(&mut self, at: KeyRef<'_>) {
         self.stats.expired += 1;
-        self.take(at);
+        if let Some(gone) = self.take(at) {
+            self.alarm.drop_expired(gone);
+        }
         self.tell(at);
         if self.keeps_expired || self.alarm.tells_expired() {
             self.expired.push(Expired { db: at.db, key: at.key.into(), fields: None, is_gone: true });
@@ -406,7 +461,7 @@ impl Shard {
                 }
             })
         });
-        self.bytes = self.bytes - bytes + entry.heap_bytes();
+        self.bytes.change(bytes, entry.heap_bytes());
         let (new, is_gone) = (entry.field_deadline(), is_empty(entry));
         db.move_field_deadline(at.hash, old, new, &self.alarm);
         self.stats.expired_fields += gone as u64;
@@ -496,7 +551,7 @@ impl Shard {
         let old = if db.field_deadlines.is_empty() { None } else { entry.field_deadline() };
         let Edit { result, changed } = edit(entry);
         entry.set_epoch(self.epoch);
-        self.bytes = self.bytes - before + entry.heap_bytes();
+        self.bytes.change(before, entry.heap_bytes());
         let new = entry.field_deadline();
         // An emptied collection has none any more, so the order is right before the key goes.
         if changed && is_empty(entry) {
@@ -513,11 +568,11 @@ impl Shard {
     }
 
     /// Creates the key with a new collection that `fill` changes; it stays away if `fill` leaves it empty.
-    pub fn create<T: Collection, R>(&mut self, at: KeyRef<'_>, access: u32, fill: impl FnOnce(&mut T) -> R) -> R {
+    pub fn create<T: Collection, R>(&mut self, at: KeyRef<'_>, used: Use, fill: impl FnOnce(&mut T) -> R) -> R {
         let mut collection = T::default();
         let result = fill(&mut collection);
         if !collection.is_empty() {
-            self.add(at.db, at.hash, Entry::new(at.key, collection.into_value(), None, access));
+            self.add(at.db, at.hash, Entry::new(at.key, collection.into_value(), None, used.first()));
             self.mark(at);
         }
         result
@@ -525,10 +580,11 @@ impl Shard {
 
     /// Sets a string, whatever was there before. The key must not be expired (see [`Shard::purge`]).
     #[inline]
-    pub fn set_string(&mut self, at: KeyRef<'_>, value: NewString<'_>, expiry: Expiry, access: u32) {
+    pub fn set_string(&mut self, at: KeyRef<'_>, value: NewString<'_>, expiry: Expiry, used: Use) {
         let db = &mut self.dbs[at.db];
         let Some(entry) = db.table.find_mut(at.hash, |entry| entry.key() == at.key) else {
             let deadline = if let Expiry::At(at) = expiry { Some(at) } else { None };
+            let access = used.first();
             let entry = match value {
                 NewString::Int(number) => Entry::new(at.key, Value::Int(number), deadline, access),
                 NewString::Bytes(bytes) => Entry::with_text(at.key, bytes, deadline, access),
@@ -544,14 +600,18 @@ impl Shard {
         }
         let before = entry.heap_bytes();
         let old = entry.field_deadline();
+        if self.alarm.frees_replaced_later() && before > NOT_WORTH_IT {
+            let gone = Entry::new(b"", entry.take_value(), None, 0);
+            self.alarm.drop_replaced(gone);
+        }
         match value {
             NewString::Int(number) => entry.set_int(number),
             NewString::Bytes(bytes) => entry.set_text(bytes),
             NewString::Shared(bytes) => entry.set_value(shared(bytes)),
         }
         entry.set_epoch(self.epoch);
-        entry.set_access(access);
-        self.bytes = self.bytes - before + entry.heap_bytes();
+        entry.note_use(used);
+        self.bytes.change(before, entry.heap_bytes());
         db.move_field_deadline(at.hash, old, None, &self.alarm);
         match expiry {
             Expiry::Keep => {}
@@ -563,7 +623,9 @@ impl Shard {
 
     /// Sets a value of any type with its deadline, whatever was there before.
     pub fn put(&mut self, at: KeyRef<'_>, value: Value, deadline: Option<Millis>, access: u32) {
-        self.take(at);
+        if let Some(gone) = self.take(at) {
+            self.alarm.drop_replaced(gone);
+        }
         self.add(at.db, at.hash, Entry::new(at.key, value, deadline, access));
         self.mark(at);
     }
@@ -606,7 +668,7 @@ impl Shard {
         save_first(&mut self.snapshot, self.epoch, db.number, entry);
         let before = entry.heap_bytes();
         entry.set_deadline(deadline);
-        self.bytes = self.bytes - before + entry.heap_bytes();
+        self.bytes.change(before, entry.heap_bytes());
         if let Some(old) = old {
             db.deadlines.remove(old, at.hash);
         }
@@ -623,6 +685,28 @@ impl Shard {
                 visit(entry);
             }
         })
+    }
+
+    /// Visits up to `count` entries by chance, some perhaps twice; of those with a deadline, if `volatile`.
+    pub fn sample(&self, db: usize, rng: &mut Rng, count: usize, volatile: bool, mut visit: impl FnMut(&Entry)) {
+        let Db { table, deadlines, .. } = &self.dbs[db];
+        if !volatile {
+            (0..count.min(table.len())).filter_map(|_| table.random(rng)).for_each(visit);
+            return;
+        }
+        for _ in 0..count.min(deadlines.len()) {
+            let drawn = deadlines.nth(rng.usize(..deadlines.len()));
+            drawn.and_then(|drawn| self.expiring(db, drawn)).into_iter().for_each(&mut visit);
+        }
+    }
+
+    /// The entry that expires first.
+    pub fn first_to_expire(&self, db: usize) -> Option<&Entry> {
+        self.expiring(db, self.dbs[db].deadlines.first()?)
+    }
+
+    fn expiring(&self, db: usize, (at, hash): (Millis, u64)) -> Option<&Entry> {
+        self.dbs[db].table.find(hash, |entry| entry.deadline() == Some(at))
     }
 
     /// A key by chance, expired or not.
@@ -693,7 +777,9 @@ impl Shard {
             }
         }
         self.dbs[db].watchers = watchers;
-        self.bytes -= old.table.iter().map(Entry::heap_bytes).sum::<usize>();
+        let gone = old.table.iter().map(Entry::heap_bytes).sum::<usize>();
+        self.bytes.change(gone, 0);
+        self.look_at_tables(0);
         self.stats.dirty += old.len() as u64;
         match &mut self.snapshot {
             Some(snapshot) if !old.is_empty() => {
@@ -924,7 +1010,7 @@ impl Shard {
 
     fn add(&mut self, db: usize, hash: u64, mut entry: Entry) {
         entry.set_epoch(self.epoch);
-        self.bytes += entry.heap_bytes();
+        self.bytes.change(0, entry.heap_bytes());
         let db = &mut self.dbs[db];
         if let Some(deadline) = entry.deadline() {
             db.deadlines.insert(deadline, hash);
@@ -933,6 +1019,8 @@ impl Shard {
         db.move_field_deadline(hash, None, entry.field_deadline(), &self.alarm);
         let hasher = self.hasher;
         db.table.insert(hash, entry, |entry| hasher.hash(entry.key()));
+        let keys = db.table.len();
+        self.look_at_tables(keys);
     }
 
     fn take(&mut self, at: KeyRef<'_>) -> Option<Entry> {
@@ -949,7 +1037,9 @@ impl Shard {
             db.deadlines.remove(deadline, at.hash);
         }
         db.move_field_deadline(at.hash, entry.field_deadline(), None, &self.alarm);
-        self.bytes -= entry.heap_bytes();
+        let keys = db.table.len();
+        self.bytes.change(entry.heap_bytes(), 0);
+        self.look_at_tables(keys);
         Some(entry)
     }
 }

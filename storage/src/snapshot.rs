@@ -641,7 +641,7 @@ mod tests {
         let at = locked.key(db, key.as_bytes());
         match rng.u8(..if large { 30 } else { 12 }) {
             0 => drop(locked.shard(at.hash).remove(at, 0)),
-            1 => locked.shard(at.hash).set_string(at, NewString::Bytes(b"new"), Expiry::Never, 0),
+            1 => locked.shard(at.hash).set_string(at, NewString::Bytes(b"new"), Expiry::Never, crate::uses::Use::At(0)),
             2 => drop(locked.shard(at.hash).set_deadline(at, 0, Some(3000))),
             3 => {
                 let other = format!("other{}", rng.u8(..));

@@ -68,7 +68,7 @@ fn edit_bits<R>(
     } else {
         let access = ctx.access();
         let edited = ctx.update_entry(key, |entry| {
-            entry.set_access(access);
+            entry.note_use(access);
             let edited = entry.edit_string(|bytes| {
                 let has_grown = bitmap::grow(bytes, len);
                 (edit(bytes, has_grown), has_grown)

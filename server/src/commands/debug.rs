@@ -107,7 +107,7 @@ fn object(ctx: &mut Ctx<'_>, key: &[u8], out: &mut Reply) -> CmdResult {
     let now = ctx.access();
     let compress = Options { compress: ctx.settings().rdbcompression };
     let entry = ctx.peek(key).ok_or(CommandError::NO_SUCH_KEY)?;
-    let idle = now.wrapping_sub(entry.access()) & 0x00ff_ffff;
+    let idle = now.idle_seconds(entry.access()).unwrap_or(0);
     out.simple(format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         entry.address(),
@@ -138,7 +138,7 @@ fn reload(ctx: &mut Ctx<'_>, out: &mut Reply) -> CmdResult {
         ctx.locked().shards().for_each(|shard| drop(shard.clear(db)));
         for (key, value, deadline) in decoded {
             let at = ctx.at_db(db, &key);
-            ctx.shard(at).put(at, value, deadline, access);
+            ctx.shard(at).put(at, value, deadline, access.first());
         }
     }
     out.ok();

@@ -55,8 +55,7 @@ struct RestoreOptions {
     replace: bool,
     absolute: bool,
     idle: Option<u64>,
-    /// Whether FREQ was given: what it says is of use only to a policy that counts uses.
-    frequency: bool,
+    frequency: Option<u8>,
 }
 
 impl RestoreOptions {
@@ -67,14 +66,14 @@ impl RestoreOptions {
             match args.get(at + 1) {
                 _ if is(word, "replace") => options.replace = true,
                 _ if is(word, "absttl") => options.absolute = true,
-                Some(seconds) if is(word, "idletime") && !options.frequency => {
+                Some(seconds) if is(word, "idletime") && options.frequency.is_none() => {
                     let seconds = u64::try_from(int(seconds)?).map_err(|_| CommandError::INVALID_IDLETIME)?;
                     options.idle = Some(seconds);
                     at += 1;
                 }
                 Some(frequency) if is(word, "freq") && options.idle.is_none() => {
-                    u8::try_from(int(frequency)?).map_err(|_| CommandError::INVALID_FREQ)?;
-                    options.frequency = true;
+                    let frequency = u8::try_from(int(frequency)?).map_err(|_| CommandError::INVALID_FREQ)?;
+                    options.frequency = Some(frequency);
                     at += 1;
                 }
                 _ => return Err(CommandError::SYNTAX),
@@ -120,9 +119,9 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         }
         ctx.log(&effect);
     }
-    if let Some(idle) = options.idle {
-        ctx.set_idle(key, idle);
-    }
+    let now = ctx.access();
+    ctx.set_uses(key, options.idle.and_then(|seconds| now.remember_idle(seconds)));
+    ctx.set_uses(key, options.frequency.and_then(|frequency| now.remember_frequency(frequency)));
     ctx.notify(EventClasses::NEW, "new", key);
     ctx.notify(EventClasses::GENERIC, "restore", key);
     Ok(())

@@ -266,7 +266,7 @@ fn edit<R>(
 ) -> CmdResult<R> {
     let access = ctx.access();
     let edited = ctx.update_entry(key, |entry| {
-        entry.set_access(access);
+        entry.note_use(access);
         match entry.edit_string(change) {
             None => Edit::unchanged(Err(CommandError::WRONG_TYPE)),
             Some(Err(error)) => Edit::unchanged(Err(error.into())),

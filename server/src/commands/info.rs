@@ -126,7 +126,8 @@ fn server(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("server_time_usec", ctx.micros());
     lines.add("uptime_in_seconds", uptime);
     lines.add("uptime_in_days", uptime / 86_400);
-    lines.add("lru_clock", ctx.access());
+    // Seconds, as entries remember them while uses are not counted.
+    lines.add("lru_clock", (ctx.micros() / 1_000_000) & 0x00ff_ffff);
     let executable = std::env::current_exe().map(|path| path.display().to_string());
     lines.add("executable", executable.unwrap_or_default());
     lines.add("config_file", &ctx.settings().config_file);
@@ -273,7 +274,7 @@ fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("sync_partial_err", 0);
     lines.add("expired_subkeys", expired_fields);
     lines.add("expired_keys", expired);
-    lines.add("evicted_keys", 0);
+    lines.counter("evicted_keys", ctx.engine.evictor.evicted());
     lines.add("evicted_clients", 0);
     lines.add("evicted_scripts", ctx.engine.scripts.usage().evicted);
     lines.add("keyspace_hits", hits);

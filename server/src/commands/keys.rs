@@ -58,12 +58,14 @@ const DEL: Command = write("del", del)
 fn del(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut removed = 0;
     for key in args.iter().skip(1) {
-        if ctx.remove(key).is_some() {
-            removed += 1;
-            ctx.notify(EventClasses::GENERIC, "del", key);
+        let Some(entry) = ctx.remove(key) else { continue };
+        removed += 1;
+        ctx.notify(EventClasses::GENERIC, "del", key);
+        if ctx.settings().lazyfree_lazy_user_del {
+            ctx.engine.discard_if_large(entry);
         }
     }
-    out.int(removed as i64);
+    out.int(removed);
     Ok(())
 }
 
@@ -75,18 +77,13 @@ const UNLINK: Command = write("unlink", unlink)
     .doc("Removes keys and frees large values in the background; returns how many existed.")
     .syntax("key [key ...]");
 
-/// Values above this many bytes are freed by another thread.
-const FREE_IN_BACKGROUND: usize = 64 * 1024;
-
 fn unlink(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut removed = 0;
     for key in args.iter().skip(1) {
         let Some(entry) = ctx.remove(key) else { continue };
         removed += 1;
         ctx.notify(EventClasses::GENERIC, "del", key);
-        if entry.heap_bytes() > FREE_IN_BACKGROUND {
-            ctx.engine.discard(entry);
-        }
+        ctx.engine.discard_if_large(entry);
     }
     out.int(removed);
     Ok(())
@@ -223,7 +220,7 @@ fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     if let Some((value, deadline)) = copied {
         let shard = ctx.shard(target);
         shard.purge(target, now);
-        shard.put(target, value, deadline, access);
+        shard.put(target, value, deadline, access.first());
         ctx.notify_in(db, EventClasses::NEW, "new", &args[2]);
         ctx.notify_in(db, EventClasses::GENERIC, "copy_to", &args[2]);
     }
@@ -255,7 +252,7 @@ fn move_key(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     }
     if let Some(mut entry) = ctx.remove(&args[1]) {
         let deadline = entry.deadline();
-        ctx.shard(target).put(target, entry.take_value(), deadline, access);
+        ctx.shard(target).put(target, entry.take_value(), deadline, access.first());
         ctx.notify_in(db, EventClasses::NEW, "new", &args[1]);
         ctx.notify(EventClasses::GENERIC, "move_from", &args[1]);
         ctx.notify_in(db, EventClasses::GENERIC, "move_to", &args[1]);
@@ -698,20 +695,20 @@ fn object_refcount(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdRes
 
 fn object_idletime(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let now = ctx.access();
-    match ctx.peek(&args[2]) {
-        // The clock of uses has 24 bits: it wraps every 194 days.
-        Some(entry) => out.int(i64::from(now.wrapping_sub(entry.access()) & 0x00ff_ffff)),
+    match ctx.peek(&args[2]).map(Entry::access) {
+        Some(uses) => out.int(now.idle_seconds(uses).ok_or(CommandError::NO_LRU)?.into()),
         None => out.nil(),
     }
     Ok(())
 }
 
 fn object_freq(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    if ctx.peek(&args[2]).is_none() {
-        out.nil();
-        return Ok(());
+    let now = ctx.access();
+    match ctx.peek(&args[2]).map(Entry::access) {
+        Some(uses) => out.int(now.frequency(uses).ok_or(CommandError::NO_LFU)?.into()),
+        None => out.nil(),
     }
-    Err(CommandError::NO_LFU)
+    Ok(())
 }
 
 const DBSIZE: Command = Command::read(Group::Server, "dbsize", dbsize)
@@ -752,7 +749,7 @@ fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
 
 fn flush(ctx: &mut Ctx<'_>, args: Args<'_>, dbs: std::ops::Range<usize>, out: &mut Reply) -> CmdResult {
     let background = match args.len() {
-        1 => false,
+        1 => ctx.settings().lazyfree_lazy_user_flush,
         2 if is(&args[1], "async") => true,
         2 if is(&args[1], "sync") => false,
         _ => return Err(CommandError::SYNTAX),

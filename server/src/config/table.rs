@@ -1,7 +1,7 @@
 //! The table of settings, one row each: reading, showing, changing and writing back a setting follow from its row.
 
 use super::words::{format_memory, parse_memory, quote};
-use super::{AppendFsync, DebugAccess, EventClasses, LogLevel, OutputLimit, SavePoint, Settings};
+use super::{AppendFsync, DebugAccess, EventClasses, LogLevel, OutputLimit, Policy, SavePoint, Settings};
 
 /// When a setting can change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,8 +71,6 @@ enum Kind {
 /// What is said of the values of an absent part.
 #[derive(Clone, Copy)]
 enum Others {
-    /// Redis knows these words and no others.
-    Words(&'static [&'static str]),
     /// Yes and no.
     Switch,
     /// Any text.
@@ -165,7 +163,15 @@ pub(crate) const SETTINGS: &[Setting] = &[
     )
     .at_start(),
     memory("maxmemory", 0, u64::MAX as i128, |s| i128::from(s.maxmemory), |s, v| s.maxmemory = v as u64),
-    absent("maxmemory-policy", "noeviction", &["noeviction"], Others::Words(POLICIES)),
+    choice("maxmemory-policy", POLICIES, |s| s.maxmemory_policy as usize, |s, v| s.maxmemory_policy = POLICY_OF[v]),
+    number("maxmemory-samples", 1, 64, |s| s.maxmemory_samples as i128, |s, v| s.maxmemory_samples = v as usize),
+    number("lfu-log-factor", 0, INT, |s| i128::from(s.lfu_log_factor), |s, v| s.lfu_log_factor = v as u32),
+    number("lfu-decay-time", 0, INT, |s| i128::from(s.lfu_decay_time), |s, v| s.lfu_decay_time = v as u32),
+    switch("lazyfree-lazy-eviction", |s| s.lazyfree_lazy_eviction, |s, v| s.lazyfree_lazy_eviction = v),
+    switch("lazyfree-lazy-expire", |s| s.lazyfree_lazy_expire, |s, v| s.lazyfree_lazy_expire = v),
+    switch("lazyfree-lazy-server-del", |s| s.lazyfree_lazy_server_del, |s, v| s.lazyfree_lazy_server_del = v),
+    switch("lazyfree-lazy-user-del", |s| s.lazyfree_lazy_user_del, |s, v| s.lazyfree_lazy_user_del = v),
+    switch("lazyfree-lazy-user-flush", |s| s.lazyfree_lazy_user_flush, |s, v| s.lazyfree_lazy_user_flush = v),
     memory(
         "proto-max-bulk-len",
         MEGABYTE,
@@ -275,6 +281,16 @@ const POLICIES: &[&str] = &[
     "allkeys-random",
     "noeviction",
 ];
+const POLICY_OF: [Policy; 8] = [
+    Policy::VolatileLru,
+    Policy::VolatileLfu,
+    Policy::VolatileRandom,
+    Policy::VolatileTtl,
+    Policy::AllKeysLru,
+    Policy::AllKeysLfu,
+    Policy::AllKeysRandom,
+    Policy::NoEviction,
+];
 const LEVELS: &[&str] = &["debug", "verbose", "notice", "warning", "nothing"];
 const LEVEL_OF: [LogLevel; 5] =
     [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning, LogLevel::Nothing];
@@ -353,7 +369,6 @@ impl Setting {
         let is_known = |known: &[&str]| known.iter().any(|word| word.eq_ignore_ascii_case(&given));
         match others {
             Others::Switch if !is_known(&["yes"]) => Err(NOT_A_SWITCH.into()),
-            Others::Words(known) if !is_known(known) => Err(not_one_of(known)),
             _ => Err(format!("'{given}' is not supported yet, only '{}' is", spellings.last().unwrap_or(&""))),
         }
     }

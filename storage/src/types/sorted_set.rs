@@ -315,8 +315,11 @@ impl SortedSet {
         }
     }
 
-    /// `count` different members by chance, all if there are fewer.
+    /// `count` different members by chance; if there are no more than that all of them, the greatest first, as Redis has it.
     pub fn sample(&self, count: usize, rng: &mut Rng) -> Vec<(Item<'_>, f64)> {
+        if count >= self.len() {
+            return self.iter().rev().collect();
+        }
         match &self.repr {
             Repr::Compact(compact) => choose(compact.pairs().collect(), count, rng),
             Repr::Index(index) => index.sample(count, rng),
