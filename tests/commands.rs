@@ -5,6 +5,7 @@ mod bitmap;
 mod blocking;
 mod connection;
 mod function;
+mod geo;
 mod hash;
 mod hash_deadlines;
 mod hyperloglog;

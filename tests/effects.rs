@@ -658,6 +658,38 @@ fn hyperloglogs() {
 }
 
 #[test]
+fn places_are_logged_when_they_change() {
+    check(
+        "
+        > GEOADD g 13.361389 38.115556 a 15.087269 37.502669 b
+        SELECT 0
+        here: GEOADD g 13.361389 38.115556 a 15.087269 37.502669 b
+        there: zadd g 3479099956230698 a 3479447370796909 b
+        > GEOADD g 13.361389 38.115556 a
+        > GEOADD g NX 1 1 a
+        > GEOADD g 1 x a
+        > GEOADD g XX CH 1 1 a 1 1 c
+        here: GEOADD g XX CH 1 1 a 1 1 c
+        there: zadd g XX CH 3377822707026402 a 3377822707026402 c
+        > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 1 m
+        > GEOSEARCHSTORE s g FROMLONLAT 0 0 BYRADIUS 1 m
+        > GEOSEARCHSTORE s g FROMLONLAT 0 0 BYRADIUS 1000 km STOREDIST
+        GEOSEARCHSTORE s g FROMLONLAT 0 0 BYRADIUS 1000 km STOREDIST
+        > GEOSEARCHSTORE s g FROMLONLAT 0 0 BYRADIUS 1 m
+        GEOSEARCHSTORE s g FROMLONLAT 0 0 BYRADIUS 1 m
+        > GEORADIUS g 0 0 1000 km STORE s
+        GEORADIUS g 0 0 1000 km STORE s
+        > GEORADIUSBYMEMBER g a 1 m STOREDIST s
+        GEORADIUSBYMEMBER g a 1 m STOREDIST s
+        > GEORADIUSBYMEMBER g a 1 m
+        > GEORADIUS missing 0 0 1 m STORE s
+        GEORADIUS missing 0 0 1 m STORE s
+        > GEORADIUS missing 0 0 1 m STORE s
+        ",
+    );
+}
+
+#[test]
 fn bits_are_logged_when_they_change() {
     check(
         "

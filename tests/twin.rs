@@ -7,6 +7,7 @@ mod acl;
 mod bitmap;
 mod compare;
 pub mod generator;
+mod geo;
 mod hash;
 mod hash_deadlines;
 mod hyperloglog;
@@ -38,7 +39,7 @@ const COMMANDS: usize = 4000;
 const MOST_SHOWN: usize = 8;
 
 /// The templates of every family.
-pub const FAMILIES: [&[Entry]; 10] = [
+pub const FAMILIES: [&[Entry]; 11] = [
     string::ENTRIES,
     bitmap::ENTRIES,
     keys::ENTRIES,
@@ -46,6 +47,7 @@ pub const FAMILIES: [&[Entry]; 10] = [
     list::ENTRIES,
     set::ENTRIES,
     sorted_set::ENTRIES,
+    geo::ENTRIES,
     stream::ENTRIES,
     hyperloglog::ENTRIES,
     transaction::ENTRIES,
@@ -92,6 +94,11 @@ fn sets() {
 #[test]
 fn sorted_sets() {
     run("sorted_sets", sorted_set::ENTRIES);
+}
+
+#[test]
+fn places() {
+    run("places", geo::ENTRIES);
 }
 
 #[test]

@@ -80,6 +80,7 @@ pub(crate) enum Group {
     Bitmap,
     Connection,
     Generic,
+    Geo,
     Hash,
     HyperLogLog,
     List,
@@ -100,6 +101,7 @@ impl Group {
             Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
+            Group::Geo => "geo",
             Group::Hash => "hash",
             Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
@@ -120,6 +122,7 @@ impl Group {
             Group::Bitmap => Some("bitmap"),
             Group::Connection => Some("connection"),
             Group::Generic => Some("keyspace"),
+            Group::Geo => Some("geo"),
             Group::Hash => Some("hash"),
             Group::HyperLogLog => Some("hyperloglog"),
             Group::List => Some("list"),
@@ -191,6 +194,13 @@ impl KeySpec {
     /// Keys from `index` to `last`, every `step`-th argument.
     pub(crate) const fn range(flags: &'static [&'static str], index: usize, last: i32, step: usize) -> Self {
         KeySpec { flags, begin: index, keyword: None, find: Find::Range { last, step, limit: 0 }, is_channel: false }
+    }
+
+    /// The key behind a word, which is looked for from `index` on.
+    pub(crate) const fn behind(flags: &'static [&'static str], index: usize, keyword: &'static str) -> Self {
+        let mut spec = Self::one(flags, index);
+        spec.keyword = Some(keyword);
+        spec
     }
 
     /// Keys behind a word, which is looked for from `index` on; as many other arguments follow them.
@@ -273,12 +283,15 @@ pub(crate) enum Channels {
 }
 
 /// What the door locks before the handler runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Locks {
     /// The shards of the keys that the key specifications name.
     Keys,
     /// All shards: the command looks at the whole keyspace.
     All,
+    /// All shards if this says of the arguments that they name keys which the key specifications do not find; otherwise
+    /// as for `Keys`.
+    AllIf(fn(Args<'_>) -> bool),
     /// The shards of the keys that the session watches.
     Watched,
     /// What the queued commands and the watched keys need together.
@@ -448,6 +461,22 @@ impl Command {
             "bitfield" if args.len() % 3 == 2 && (2..args.len()).step_by(3).all(|at| is(at, "get")) => usage::READ,
             _ => spec.flags,
         }
+    }
+
+    /// Whether the command, with these arguments, needs all shards.
+    #[inline]
+    pub(crate) fn locks_all(&self, args: Args<'_>) -> bool {
+        match self.locks {
+            Locks::All => true,
+            Locks::AllIf(names_others) => names_others(args),
+            Locks::Keys | Locks::Watched | Locks::Queue => false,
+        }
+    }
+
+    /// Whether the command runs those that the transaction has queued.
+    #[inline]
+    pub(crate) fn runs_queue(&self) -> bool {
+        matches!(self.locks, Locks::Queue)
     }
 
     /// Calls `found` with the index of each key argument.

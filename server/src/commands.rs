@@ -9,6 +9,7 @@ pub(crate) mod connection;
 pub(crate) mod debug;
 pub(crate) mod dump;
 pub(crate) mod function;
+pub(crate) mod geo;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod info;
@@ -58,6 +59,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     sorted_set::COMMANDS,
     sorted_set::blocking::COMMANDS,
+    geo::COMMANDS,
     stream::COMMANDS,
     pubsub::COMMANDS,
     transaction::COMMANDS,

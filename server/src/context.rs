@@ -3,7 +3,7 @@
 //! The write path keeps its own books. A handler changes a value only inside `update` or `upsert`; watchers, byte
 //! counts, deadlines and the removal of emptied collections follow from what the closure returns.
 
-use crate::command::{Command, Flags, Group, Locks};
+use crate::command::{Command, Flags, Group};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
@@ -117,7 +117,7 @@ impl<'a> Ctx<'a> {
     /// Runs a handler; a failed one leaves nothing of its reply behind but the error.
     #[inline]
     pub(crate) fn run(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
-        self.is_alone = command.locks != Locks::Queue;
+        self.is_alone = !command.runs_queue();
         self.run_part(command, args, out);
     }
 

@@ -589,7 +589,7 @@ impl Engine {
                 || command.flags.has(Flags::MAY_REPLICATE) && self.scripts.may_write(command.name, args)
         };
         match &session.transaction {
-            Some(transaction) if command.locks == Locks::Queue => {
+            Some(transaction) if command.runs_queue() => {
                 transaction.queue.iter().any(|(queued, args)| changes(queued, args.as_args()))
             }
             _ => changes(command, args),
@@ -811,7 +811,7 @@ impl Engine {
     #[cold]
     fn admit_by_memory(&self, session: &mut Session, command: &Command) -> CmdResult {
         let needs = needs_memory(session, command);
-        let may_call_others = command.locks == Locks::Queue || command.group == Group::Scripting;
+        let may_call_others = command.runs_queue() || command.group == Group::Scripting;
         session.is_short = false;
         if (needs || may_call_others) && self.make_room(&session.settings) == Room::None {
             session.is_short = true;
@@ -840,7 +840,7 @@ impl Engine {
             return Err(CommandError::LOADING);
         }
         let writes = match &session.transaction {
-            Some(transaction) if command.locks == Locks::Queue => {
+            Some(transaction) if command.runs_queue() => {
                 transaction.queue.iter().any(|(queued, _)| queued.flags.has(Flags::WRITE))
             }
             _ => command.flags.has(Flags::WRITE),
@@ -877,7 +877,7 @@ impl Engine {
 
     /// Adds what a queued command will need to what EXEC locks.
     fn add_shards(&self, command: &Command, args: Args<'_>, shards: &mut ShardSet) {
-        if command.locks == Locks::All {
+        if command.locks_all(args) {
             *shards = ShardSet::All;
             return;
         }
@@ -897,7 +897,8 @@ impl Engine {
         let mut shards = ShardSet::none();
         match command.locks {
             Locks::All => shards = ShardSet::All,
-            Locks::Keys => command.for_each_key(args, |index| {
+            Locks::AllIf(names_others) if names_others(args) => shards = ShardSet::All,
+            Locks::Keys | Locks::AllIf(_) => command.for_each_key(args, |index| {
                 let hash = self.keyspace.hash(&args[index]);
                 shards.add(self.keyspace.shard_of(hash));
                 hashes.add(&args[index], hash);
@@ -943,7 +944,7 @@ fn is_http(name: &[u8]) -> bool {
 /// its commands take.
 fn needs_memory(session: &Session, command: &Command) -> bool {
     let Some(transaction) = &session.transaction else { return command.flags.has(Flags::DENYOOM) };
-    if command.locks == Locks::Queue {
+    if command.runs_queue() {
         return transaction.queue.iter().any(|(queued, _)| queued.flags.has(Flags::DENYOOM));
     }
     !controls_queue(command)

@@ -188,6 +188,14 @@ texts! {
     GENPASS_BITS = "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096";
     NO_ACL_FILE = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.";
     ACL_NOT_SAVED = "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
+    GEO_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI";
+    NO_SUCH_PLACE = "ERR could not decode requested zset member";
+    RADIUS_NOT_FLOAT = "ERR need numeric radius";
+    NEGATIVE_RADIUS = "ERR radius cannot be negative";
+    WIDTH_NOT_FLOAT = "ERR need numeric width";
+    HEIGHT_NOT_FLOAT = "ERR need numeric height";
+    NEGATIVE_BOX = "ERR height or width cannot be negative";
+    ANY_WITHOUT_COUNT = "ERR the ANY argument requires COUNT argument";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 
@@ -328,6 +336,16 @@ impl CommandError {
     /// An operation of BITOP that sets one key against others, without any others.
     pub(crate) fn bitop_sources(operation: &str) -> Self {
         Self::text(format!("ERR BITOP {operation} must be called with at least two source keys."))
+    }
+
+    /// A place that is not on the map.
+    pub(crate) fn invalid_position(longitude: f64, latitude: f64) -> Self {
+        Self::text(format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}"))
+    }
+
+    /// A search by place that is to be kept and shown; `store` says by which command or option.
+    pub(crate) fn store_with(store: &str) -> Self {
+        Self::text(format!("ERR {store} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"))
     }
 
     /// An expiry that is not positive or too large; `command` in lower case.

@@ -10,6 +10,7 @@ pub mod intset;
 pub mod keyspace;
 pub mod listpack;
 pub mod packed;
+pub mod partial_sort;
 pub mod rdb;
 pub mod shard;
 pub mod snapshot;

@@ -1,6 +1,7 @@
 //! What all value types share: an element as it is stored, the limits of the compact encodings, and hashing of members.
 
 pub mod bitmap;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;

@@ -210,6 +210,11 @@ impl Generator {
             "fieldoffset" if self.chance.bool() => [b"#".as_slice(), &self.bit_offset()].concat(),
             "fieldoffset" => self.bit_offset(),
             "db" => self.pick(&[b"0", b"1", b"1", b"0", b"15", b"16", b"-1", b"x", b"99999999999999999999"]),
+            "longitude" => self.degrees(180.0, b"180"),
+            "latitude" => self.degrees(85.0, b"85.05112878"),
+            "radius" => self.radius(),
+            "unit" if self.one_in(30) => b"x".to_vec(),
+            "unit" => self.pick(&[b"m".as_slice(), b"M", b"km", b"km", b"KM", b"ft", b"mi", b"Mi"]),
             "id" => self.stream_id(),
             // One that is likely to be there.
             "entry" => format!("{}-{}", self.entries.saturating_sub(self.chance.u64(..20)), self.chance.u8(..3)).into(),
@@ -315,6 +320,29 @@ impl Generator {
             1 => b"+inf".to_vec(),
             2..4 => [b"(".as_slice(), &self.float()].concat(),
             _ => self.float(),
+        }
+    }
+
+    /// Degrees up to some limit, often close to each other.
+    fn degrees(&mut self, most: f64, limit: &[u8]) -> Vec<u8> {
+        match self.chance.u8(..40) {
+            0 => self.pick(FLOATS),
+            1 => limit.to_vec(),
+            2 => [b"-", limit].concat(),
+            3..10 => ((self.chance.f64() * 2.0 - 1.0) * most).to_string().into_bytes(),
+            10..14 => (self.chance.i32(-12..=12) * 15).clamp(-(most as i32), most as i32).to_string().into_bytes(),
+            14..22 => format!("{:.4}", 13.0 + self.chance.f64()).into_bytes(),
+            _ => format!("{:.2}", 13.0 + f64::from(self.chance.u8(..6)) / 100.0).into_bytes(),
+        }
+    }
+
+    fn radius(&mut self) -> Vec<u8> {
+        match self.chance.u8(..20) {
+            0 => self.pick(FLOATS),
+            1 => b"0".to_vec(),
+            2..5 => self.chance.u32(..25_000_000).to_string().into_bytes(),
+            5..8 => self.chance.u32(..6000).to_string().into_bytes(),
+            _ => (self.chance.f64() * 10_f64.powi(self.chance.i32(0..6))).to_string().into_bytes(),
         }
     }
 

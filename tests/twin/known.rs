@@ -125,6 +125,12 @@ const KNOWN: &[Known] = &[
     },
     Known {
         server: Kind::Valkey,
+        reason: "Valkey makes a skip list as soon as a long member is named, even if it is not added.",
+        is: |args, pair| shows_encoding(args, pair, &[(b"listpack", b"skiplist")]),
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
         reason: "Only skip lists know a negative zero, and Valkey makes one as soon as any new member is long.",
         is: |args, pair| (is_sorted_set(args) || command(args, "exec")) && same_but_zeros(pair),
         parts: false,
@@ -149,6 +155,33 @@ const KNOWN: &[Known] = &[
             frame::text(pair.theirs).ends_with(b"float") && args.iter().any(odd)
         },
         parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Nor are there such lengths.",
+        is: |args, pair| {
+            frame::text(pair.theirs).starts_with(b"ERR need numeric ") && args.iter().any(|arg| arg.starts_with(b"0x"))
+        },
+        parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "There a member that is to be the center but does not exist is named.",
+        is: |_, pair| {
+            let (ours, theirs) = (frame::text(pair.ours), frame::text(pair.theirs));
+            ours == b"ERR could not decode requested zset member" && theirs.ends_with(b" does not exist")
+        },
+        parts: false,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "There an area may also be a polygon.",
+        is: |_, pair| {
+            let (ours, theirs) = (frame::text(pair.ours), frame::text(pair.theirs));
+            ours.starts_with(b"ERR exactly one of BYRADIUS and BYBOX ")
+                && theirs.starts_with(b"ERR exactly one of BYRADIUS, ")
+        },
+        parts: false,
     },
     Known {
         server: Kind::Valkey,

@@ -163,7 +163,9 @@ fn keys_of(args: Args<'_>) -> CmdResult<Vec<KeyUse<'_>>> {
     let (mut keys, mut complete) = (Vec::new(), true);
     for spec in command.keys.iter().flatten() {
         let flags = command.key_flags(spec, args);
-        complete &= spec.for_each(args, |index| keys.extend(args.get(index).map(|key| (key, flags))));
+        let is_whole = spec.for_each(args, |index| keys.extend(args.get(index).map(|key| (key, flags))));
+        // A word that is not there announces no keys.
+        complete &= is_whole || spec.keyword.is_some();
     }
     if (!complete || keys.is_empty()) && !command.flags.has(Flags::NO_MANDATORY_KEYS) {
         return Err(CommandError::text("ERR Invalid arguments specified for command"));

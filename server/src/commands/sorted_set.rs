@@ -117,14 +117,30 @@ fn add_pairs(
     out: &mut Reply,
 ) -> CmdResult {
     let scores = (0..pairs.len()).step_by(2).map(|at| float(&pairs[at]));
-    let scores = scores.collect::<CmdResult<smallvec::SmallVec<[f64; 4]>>>()?;
+    let scores = scores.collect::<CmdResult<Scores>>()?;
+    add_all(ctx, key, &scores, |at| &pairs[2 * at + 1], options, count_changed, out)
+}
+
+/// The scores of members that are to be added.
+pub(super) type Scores = smallvec::SmallVec<[f64; 4]>;
+
+/// Adds a member, which `member` names, with each of the scores; at least one.
+pub(super) fn add_all<'a>(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    scores: &[f64],
+    member: impl Fn(usize) -> &'a [u8],
+    options: AddOptions,
+    count_changed: bool,
+    out: &mut Reply,
+) -> CmdResult {
     ctx.check_type::<SortedSet>(key)?;
     let limits = ctx.limits();
     let add_all = |set: &mut SortedSet| {
         let (mut added, mut updated, mut last) = (0, 0, AddOutcome::Refused);
-        set.expect(scores.len(), pairs[1].len(), &limits);
+        set.expect(scores.len(), member(0).len(), &limits);
         for (at, score) in scores.iter().enumerate() {
-            last = set.add(&pairs[2 * at + 1], *score, options, &limits);
+            last = set.add(member(at), *score, options, &limits);
             match last {
                 AddOutcome::Added(_) => added += 1,
                 AddOutcome::Updated(_) => updated += 1,

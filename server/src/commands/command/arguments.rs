@@ -215,9 +215,8 @@ fn is_token(word: &str) -> bool {
 /// The kind of value that a name stands for.
 fn kind_of(command: &str, name: &str) -> &'static str {
     match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "sourcekey" | "destkey" | "src" | "dst" => {
-            "key"
-        }
+        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "sourcekey" | "destkey" | "src" | "dst"
+        | "storekey" | "storedistkey" => "key",
         "pattern" | "by-pattern" | "get-pattern" => "pattern",
         "unix-time-seconds" | "unix-time-milliseconds" => "unix-time",
         "score" | "radius" | "longitude" | "latitude" | "width" | "height" => "double",
