@@ -18,6 +18,7 @@ mod script;
 mod script_libraries;
 mod set;
 mod slow;
+mod sort;
 mod sorted_set;
 mod stream;
 mod string;

@@ -690,6 +690,61 @@ fn places_are_logged_when_they_change() {
 }
 
 #[test]
+fn what_is_sorted_and_kept_is_logged() {
+    check(
+        "
+        > RPUSH l 3 1 2
+        SELECT 0
+        RPUSH l 3 1 2
+        > SORT l
+        > SORT l STORE d
+        SORT l STORE d
+        > SORT l BY w_* ALPHA GET # GET w_* STORE d
+        SORT l BY w_* ALPHA GET # GET w_* STORE d
+        > SORT l BY w_* BY x FOO STORE d
+        > SADD s b a
+        SADD s b a
+        > SORT s STORE d
+        > SORT s BY nosort STORE d
+        SORT s BY nosort STORE d
+        > SORT missing STORE d
+        SORT missing STORE d
+        > SORT missing STORE d
+        > SET w_a 1 EX 10
+        SET w_a 1 PXAT @10000
+        > SET w_b 0
+        SET w_b 0
+        > SORT s BY w_* STORE d
+        SORT s BY w_* STORE d
+        > SORT s BY w_* ALPHA STORE d
+        here: MULTI
+        here: DEL d
+        here: RPUSH d b a
+        here: EXEC
+        there: SORT s BY w_* ALPHA STORE d
+        > SORT s BY w_* ALPHA LIMIT 2 2 STORE d
+        here: DEL d
+        there: SORT s BY w_* ALPHA LIMIT 2 2 STORE d
+        > SORT s BY w_* ALPHA LIMIT 2 2 STORE d
+        ",
+    );
+    // The weight has gone before the list is put together.
+    check_ours(
+        "
+        > SADD s a b
+        SELECT 0
+        SADD s a b
+        > SET w_a 1 EX 1
+        SET w_a 1 PXAT @1000
+        > advance 1000
+        > SORT s BY w_* STORE d
+        DEL w_a
+        SORT s BY w_* STORE d
+        ",
+    );
+}
+
+#[test]
 fn bits_are_logged_when_they_change() {
     check(
         "

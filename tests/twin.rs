@@ -17,6 +17,7 @@ mod list;
 mod script;
 mod script_libraries;
 mod set;
+mod sort;
 mod sorted_set;
 mod stream;
 mod string;
@@ -39,7 +40,7 @@ const COMMANDS: usize = 4000;
 const MOST_SHOWN: usize = 8;
 
 /// The templates of every family.
-pub const FAMILIES: [&[Entry]; 11] = [
+pub const FAMILIES: [&[Entry]; 12] = [
     string::ENTRIES,
     bitmap::ENTRIES,
     keys::ENTRIES,
@@ -48,6 +49,7 @@ pub const FAMILIES: [&[Entry]; 11] = [
     set::ENTRIES,
     sorted_set::ENTRIES,
     geo::ENTRIES,
+    sort::ENTRIES,
     stream::ENTRIES,
     hyperloglog::ENTRIES,
     transaction::ENTRIES,
@@ -99,6 +101,11 @@ fn sorted_sets() {
 #[test]
 fn places() {
     run("places", geo::ENTRIES);
+}
+
+#[test]
+fn sorting() {
+    run("sorting", sort::ENTRIES);
 }
 
 #[test]

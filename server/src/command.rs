@@ -140,16 +140,18 @@ impl Group {
 }
 
 /// How a key specification finds its keys from there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Find {
     /// Up to this argument, relative to the begin (negative: from the end), in these steps, or only the first 1/limit part.
     Range { last: i32, step: usize, limit: usize },
     /// A count stands `count` arguments behind the begin, its keys start `first` behind it, in these steps.
     Count { count: usize, first: usize, step: usize },
+    /// In a way that clients are not told; this finds the key, if there is one.
+    Unknown(fn(Args<'_>) -> Option<usize>),
 }
 
 /// One group of a command's key arguments.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct KeySpec {
     /// What is done with them, in COMMAND INFO's words: one of RO RW OW RM, then ACCESS UPDATE INSERT DELETE ..
     pub(crate) flags: &'static [&'static str],
@@ -220,6 +222,11 @@ impl KeySpec {
         }
     }
 
+    /// A key that only the command itself knows how to find.
+    pub(crate) const fn unknown(flags: &'static [&'static str], find: fn(Args<'_>) -> Option<usize>) -> Self {
+        KeySpec { flags, begin: 0, keyword: None, find: Find::Unknown(find), is_channel: false }
+    }
+
     /// Shard channels from `index` to `last`.
     pub(crate) const fn channels(index: usize, last: i32) -> Self {
         let mut spec = Self::range(&["not_key"], index, last, 1);
@@ -230,6 +237,10 @@ impl KeySpec {
     /// Calls `found` with the index of each key; returns whether all keys that the arguments announce are there. What does
     /// not fit is left out, the handler will complain about it.
     pub(crate) fn for_each(&self, args: Args<'_>, mut found: impl FnMut(usize)) -> bool {
+        if let Find::Unknown(find) = self.find {
+            find(args).into_iter().for_each(found);
+            return true;
+        }
         let len = args.len();
         let begin = match self.keyword {
             None => self.begin,
@@ -261,6 +272,7 @@ impl KeySpec {
                 let first = begin + first;
                 (first, first.saturating_add((counted - 1).saturating_mul(step)), step)
             }
+            Find::Unknown(_) => return true,
         };
         let mut index = first;
         while index <= last && index < len {

@@ -21,6 +21,7 @@ pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod slow;
+pub(crate) mod sort;
 pub(crate) mod sorted_set;
 pub(crate) mod stream;
 pub(crate) mod string;
@@ -49,6 +50,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     wait::COMMANDS,
     dump::COMMANDS,
+    sort::COMMANDS,
     string::COMMANDS,
     hyperloglog::COMMANDS,
     bitmap::COMMANDS,

@@ -349,6 +349,11 @@ impl<'a> Ctx<'a> {
         self.locked.holds(self.at(key).hash)
     }
 
+    /// Whether a script calls the running command.
+    pub(crate) fn is_in_script(&self) -> bool {
+        self.in_script
+    }
+
     /// Whether handlers whose effect depends on chance, or is relative, have to say what it was.
     #[inline]
     pub(crate) fn is_logged(&self) -> bool {
@@ -481,6 +486,12 @@ impl<'a> Ctx<'a> {
         self.shard(at).peek(at, now)
     }
 
+    /// An entry that the running command has read before: counts nothing.
+    pub(crate) fn look_again(&self, key: &[u8]) -> Option<&Entry> {
+        let at = self.at(key);
+        self.locked.shard_ref(at.hash).look(at)
+    }
+
     /// A collection to look at; `None` if there is no such key.
     #[inline]
     pub(crate) fn read<T: Collection>(&mut self, key: &[u8]) -> CmdResult<Option<&T>> {
@@ -517,11 +528,7 @@ impl<'a> Ctx<'a> {
             self.entry(key);
         }
         let this = &*self;
-        let look = |key| {
-            let at = this.at(key);
-            this.locked.shard_ref(at.hash).look(at)
-        };
-        keys.map(look).collect()
+        keys.map(|key| this.look_again(key)).collect()
     }
 
     /// A string to look at; `None` if there is no such key.

@@ -188,6 +188,9 @@ texts! {
     GENPASS_BITS = "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096";
     NO_ACL_FILE = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.";
     ACL_NOT_SAVED = "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
+    BY_DENIED = "ERR BY option of SORT denied due to insufficient ACL permissions.";
+    GET_DENIED = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+    NOT_SORTABLE = "ERR One or more scores can't be converted into double";
     GEO_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI";
     NO_SUCH_PLACE = "ERR could not decode requested zset member";
     RADIUS_NOT_FLOAT = "ERR need numeric radius";

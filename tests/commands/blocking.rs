@@ -426,6 +426,15 @@ fn whatever_makes_a_key_appear_feeds() {
         2) "here"
         a> SELECT 0
         OK
+        a> BLPOP sorted 0
+        (waits)
+        b> SADD set 2 1
+        (integer) 2
+        b> SORT set DESC STORE sorted
+        (integer) 2
+        a<
+        1) "sorted"
+        2) "2"
         b> ZADD scores 1 a
         (integer) 1
         b> BZPOPMIN stored 0.01

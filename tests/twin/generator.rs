@@ -213,6 +213,12 @@ impl Generator {
             "longitude" => self.degrees(180.0, b"180"),
             "latitude" => self.degrees(85.0, b"85.05112878"),
             "radius" => self.radius(),
+            "sortable" => self.sortable(),
+            // The keys that `weights` lead to.
+            "weight" => [self.pick(&[b"w_", b"w_", b"x"]), self.member(), self.pick(&[b"", b"", b"y"])].concat(),
+            "weights" => self.pick(&[
+                b"w_*", b"w_*", b"w_*", b"x*", b"x*y", b"w_*->a", b"w_*->b", b"w_*->c", b"w_*->5", b"w_*->", b"*",
+            ]),
             "unit" if self.one_in(30) => b"x".to_vec(),
             "unit" => self.pick(&[b"m".as_slice(), b"M", b"km", b"km", b"KM", b"ft", b"mi", b"Mi"]),
             "id" => self.stream_id(),
@@ -333,6 +339,15 @@ impl Generator {
             10..14 => (self.chance.i32(-12..=12) * 15).clamp(-(most as i32), most as i32).to_string().into_bytes(),
             14..22 => format!("{:.4}", 13.0 + self.chance.f64()).into_bytes(),
             _ => format!("{:.2}", 13.0 + f64::from(self.chance.u8(..6)) / 100.0).into_bytes(),
+        }
+    }
+
+    /// Something that all servers take for the same number.
+    fn sortable(&mut self) -> Vec<u8> {
+        match self.chance.u8(..8) {
+            0 => self.pick(&[b"inf", b"-inf", b"+5", b"1e3", b"007", b"-0", b".5", b"5.", b"-1e-3"]),
+            1 => (f64::from(self.chance.i32(-40..40)) / 4.0).to_string().into_bytes(),
+            _ => self.chance.i32(-12..12).to_string().into_bytes(),
         }
     }
 

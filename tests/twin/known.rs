@@ -157,6 +157,18 @@ const KNOWN: &[Known] = &[
         parts: true,
     },
     Known {
+        server: Kind::Redis,
+        reason: "7.0 sorts no texts as numbers any more once it has met one that is too large or too small, in any command.",
+        is: |args, pair| is_unsortable(args, pair.theirs) && !pair.ours.starts_with(b"-"),
+        parts: true,
+    },
+    Known {
+        server: Kind::Valkey,
+        reason: "Valkey sorts numbers that are too small, but none that are empty, hexadecimal or end at a zero byte.",
+        is: |args, pair| is_unsortable(args, pair.theirs) != is_unsortable(args, pair.ours),
+        parts: true,
+    },
+    Known {
         server: Kind::Valkey,
         reason: "Nor are there such lengths.",
         is: |args, pair| {
@@ -454,6 +466,11 @@ fn is_too_much(args: &Args, pair: Pair<'_>) -> bool {
 
 fn is_unbalanced(_: &Args, pair: Pair<'_>) -> bool {
     [pair.ours, pair.theirs].iter().all(|reply| frame::text(reply).starts_with(b"ERR Unbalanced "))
+}
+
+fn is_unsortable(args: &Args, reply: &[u8]) -> bool {
+    let is_refused = frame::text(reply) == b"ERR One or more scores can't be converted into double";
+    is_refused && (command(args, "sort") || command(args, "sort_ro"))
 }
 
 fn is_sorted_set(args: &Args) -> bool {

@@ -32,8 +32,9 @@ pub(crate) fn of(command: &Command) -> Vec<&'static str> {
     let flags = command.flags;
     // A container is only a name; what it does is in its subcommands.
     let is_name = !command.subcommands.is_empty();
-    // WAIT and its like are among the generic commands, but about the connection.
-    let is_elsewhere = command.group == Group::Generic && command.categories.contains(&"connection");
+    // WAIT and its like are among the generic commands, but about the connection; SORT is about three types.
+    let is_elsewhere = command.group == Group::Generic
+        && ["connection", "list"].iter().any(|category| command.categories.contains(category));
     let group = command.group.category().filter(|_| !is_name && !is_elsewhere);
     let applies = |category: &str| match category {
         "write" => flags.has(Flags::WRITE),

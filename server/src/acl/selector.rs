@@ -304,6 +304,11 @@ impl Selector {
             })
     }
 
+    /// Whether every key may be read, whatever its name.
+    pub(crate) fn reads_every_key(&self) -> bool {
+        self.every_key || self.keys.iter().any(|known| known.reads && *known.pattern == *b"*")
+    }
+
     fn check_channels(&self, channels: Channels, args: Args<'_>) -> Result<(), Denied> {
         let end = if channels == Channels::First { 2 } else { args.len() };
         for index in 1..end.min(args.len()) {

@@ -170,6 +170,12 @@ impl User {
         Err(nearest)
     }
 
+    /// Whether a command may run with these arguments, and read keys that they do not name.
+    pub(crate) fn may_read_others(&self, command: &'static Command, args: Args<'_>) -> bool {
+        let may = |selector: &Selector| selector.reads_every_key() && selector.check(command, args).is_ok();
+        self.is_unrestricted || self.all_selectors().any(may)
+    }
+
     /// Whether a channel, or just this pattern of channels, may be listened to.
     pub(crate) fn may_listen(&self, name: &[u8], is_pattern: bool) -> bool {
         self.all_selectors().any(|selector| selector.allows_channel(name, is_pattern))

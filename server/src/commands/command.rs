@@ -259,6 +259,7 @@ fn write_key_spec(out: &mut Reply, spec: &KeySpec) {
         }
     };
     match spec.keyword {
+        None if matches!(spec.find, Find::Unknown(_)) => section("begin_search", "unknown", None, &[]),
         None => section("begin_search", "index", None, &[("index", spec.begin as i64)]),
         Some(word) => {
             section("begin_search", "keyword", Some(("keyword", word)), &[("startfrom", spec.begin as i64)]);
@@ -277,6 +278,7 @@ fn write_key_spec(out: &mut Reply, spec: &KeySpec) {
             None,
             &[("keynumidx", count as i64), ("firstkey", first as i64), ("keystep", step as i64)],
         ),
+        Find::Unknown(_) => section("find_keys", "unknown", None, &[]),
     }
 }
 

@@ -37,6 +37,11 @@ pub(super) fn of(command: &Command) -> Vec<Argument> {
 /// Each key argument belongs to the next specification; if there are fewer of those, the last one finds the rest.
 fn number_keys(arguments: &mut [Argument], specs: usize, next: &mut usize) {
     for argument in arguments {
+        if matches!(argument.name.as_str(), "by-pattern" | "get-pattern") {
+            // The keys that patterns lead to have a specification in common.
+            argument.key_spec = Some(1);
+            *next = 2;
+        }
         if argument.kind == "key" && specs > 0 {
             argument.key_spec = Some((*next).min(specs - 1));
             *next += 1;
