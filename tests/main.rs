@@ -6,6 +6,7 @@ mod support;
 
 mod acl;
 mod clients;
+mod command_stats;
 mod commands;
 mod connection;
 mod crash;

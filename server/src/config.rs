@@ -215,6 +215,10 @@ pub struct Settings {
     pub slowlog_max_len: u64,
     /// Milliseconds that make an event one of the latency monitor's; 0: none is.
     pub latency_monitor_threshold: u64,
+    /// Whether it is kept how long each command took.
+    pub latency_tracking: bool,
+    /// The percentiles of that which INFO shows.
+    pub latency_tracking_info_percentiles: Vec<f64>,
     /// Most keys that are remembered for client-side caching; 0 is no limit.
     pub tracking_table_max_keys: u64,
     /// Output limits of normal, replica and pubsub clients.
@@ -289,6 +293,8 @@ impl Default for Settings {
             slowlog_log_slower_than: 10_000,
             slowlog_max_len: 128,
             latency_monitor_threshold: 0,
+            latency_tracking: true,
+            latency_tracking_info_percentiles: vec![50.0, 99.0, 99.9],
             tracking_table_max_keys: 1_000_000,
             client_output_buffer_limit: [
                 OutputLimit { hard: 0, soft: 0, soft_seconds: 0 },

@@ -4,6 +4,7 @@
 //! counts, deadlines and the removal of emptied collections follow from what the closure returns.
 
 use crate::command::{Command, Flags, Group};
+use crate::command_stats::{Ran, SAMPLED};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
@@ -131,6 +132,7 @@ impl<'a> Ctx<'a> {
         if let Err(error) = (command.handler)(self, args, out) {
             out.rollback(start);
             out.error(error.as_bytes());
+            self.session.tally.has_failed = true;
             self.engine.stats.count_error(error.as_bytes());
         }
         if is_logged {
@@ -150,14 +152,25 @@ impl<'a> Ctx<'a> {
     /// As [`Ctx::run_part`], and tells the slow log how long it took.
     pub(crate) fn run_timed(&mut self, command: &'static Command, args: Args<'_>, out: &mut Reply) {
         let is_timed = slow::times_all(self.settings()) || slow::is_timed(Some(command), args);
-        let start = if is_timed { self.engine.clock.micros() } else { 0 };
+        let is_sampled = !is_timed && self.session.tally.is_sampled();
+        let start = if is_timed || is_sampled { self.engine.clock.micros() } else { 0 };
         self.run_part(command, args, out);
-        if is_timed && !self.session.is_replay {
+        let failed = u64::from(std::mem::take(&mut self.session.tally.has_failed));
+        if self.session.is_replay {
+            return;
+        }
+        let mut ran = Ran { calls: 1, failed, micros: 0, measured: (0, 0) };
+        if is_timed || is_sampled {
             let micros = self.engine.clock.micros();
             let took = micros.saturating_sub(start);
-            let done = Done { command, args, client: &self.session.record, micros, took };
-            self.engine.slow.note(done, &self.session.settings);
+            let weight = if is_sampled { u64::from(SAMPLED) } else { 1 };
+            (ran.micros, ran.measured) = (took * weight, (weight, took * 1000));
+            if is_timed {
+                let done = Done { command, args, client: &self.session.record, micros, took };
+                self.engine.slow.note(done, &self.session.settings);
+            }
         }
+        self.engine.note_ran(self.session, command, &ran);
     }
 
     /// Prepares for the commands of a script, which are parts of the one that is running; returns whether what they do is

@@ -5,6 +5,7 @@ use crate::acl::refusals::{Context, Reason, Refusal};
 use crate::acl::selector::Denied;
 use crate::acl::user::User;
 use crate::command::{self, Command, Flags, Group, Locks};
+use crate::command_stats::{self, CommandStats};
 use crate::config::{AppendFsync, Settings};
 use crate::context::{Ctx, KeyHashes};
 use crate::error::{CmdResult, CommandError};
@@ -149,6 +150,7 @@ pub(crate) struct Engine {
     pub(crate) pubsub: PubSub,
     pub(crate) monitors: Monitors,
     pub(crate) stats: Stats,
+    pub(crate) command_stats: CommandStats,
     pub(crate) waiting_room: WaitingRoom,
     pub(crate) pause: Pause,
     pub(crate) tracking: Tracking,
@@ -220,6 +222,7 @@ impl Engine {
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
             stats: Stats::default(),
+            command_stats: CommandStats::new(workers),
             waiting_room: WaitingRoom::default(),
             pause: Pause::default(),
             tracking: Tracking::default(),
@@ -518,8 +521,11 @@ impl Engine {
                 break;
             }
             let times_all = slow::times_all(&session.settings);
-            if times_all {
-                micros = self.clock.micros();
+            let is_timed = times_all || slow::is_timed(prepared.command, args);
+            if is_timed && (times_all || !session.tally.is_empty()) {
+                let now = self.clock.micros();
+                self.share(session, now.saturating_sub(micros));
+                micros = now;
             }
             let before = session.ran;
             self.execute(session, *prepared, args, micros, out);
@@ -528,16 +534,23 @@ impl Engine {
             let is_whole = !session.record.outbox.has_mail() || session.record.outbox.drain(out);
             ran.is_within_limit = is_whole && out.len() <= most_output;
             // Commands that may have taken their time: the next one gets a new reading.
-            if times_all || slow::is_timed(prepared.command, args) {
+            if is_timed {
                 let now = self.clock.micros();
                 if session.ran != before {
                     self.note_duration(session, prepared.command, args, micros, now);
                 }
                 micros = now;
+            } else if let (Some(command), true) = (prepared.command, session.ran != before) {
+                session.tally.note(command);
             }
             if session.closing || session.pending.is_some() || !ran.is_within_limit {
                 break;
             }
+        }
+        if !session.tally.is_empty() {
+            let now = self.clock.micros();
+            self.share(session, now.saturating_sub(micros));
+            micros = now;
         }
         let record = &session.record;
         if let Some(last) = ran.commands.checked_sub(1)
@@ -559,7 +572,7 @@ impl Engine {
     #[inline]
     fn note_duration(
         &self,
-        session: &Session,
+        session: &mut Session,
         command: Option<&'static Command>,
         args: Args<'_>,
         micros: u64,
@@ -567,10 +580,26 @@ impl Engine {
     ) {
         let Some(command) = command.filter(|_| !session.is_replay) else { return };
         let took = now.saturating_sub(micros);
+        let failed = u64::from(std::mem::take(&mut session.tally.has_failed));
         if let Some(pending) = &session.pending {
             return pending.set_time(took);
         }
+        // What was run was resolved at the door.
+        let ran = command::resolve(Some(command), args).unwrap_or(command);
+        let measured = (1, took.saturating_mul(1000));
+        self.note_ran(session, ran, &command_stats::Ran { calls: 1, failed, micros: took, measured });
         self.slow.note(Done { command, args, client: &session.record, micros: now, took }, &session.settings);
+    }
+
+    /// Lets the fast commands that have run since the clock was last read share the time.
+    fn share(&self, session: &mut Session, micros: u64) {
+        let (client, tracks) = (session.record.id, session.settings.latency_tracking);
+        session.tally.share(micros, |command, ran| self.command_stats.add(client, command, &ran, tracks));
+    }
+
+    /// Adds a command that has run to the statistics.
+    pub(crate) fn note_ran(&self, session: &Session, command: &Command, ran: &command_stats::Ran) {
+        self.command_stats.add(session.record.id, command, ran, session.settings.latency_tracking);
     }
 
     /// Whether CLIENT PAUSE keeps a command from running now.
@@ -687,13 +716,13 @@ impl Engine {
                         ctx.run(command, args, out);
                         ctx.settle();
                     }
-                    None => self.reject(session, prepared.command, self.busy_error(), out),
+                    None => self.reject(session, prepared.command, args, self.busy_error(), out),
                 }
                 if session.caching.is_some() {
                     session.forget_caching(command);
                 }
             }
-            Err(error) => self.reject(session, prepared.command, error, out),
+            Err(error) => self.reject(session, prepared.command, args, error, out),
         }
         if session.reply_mode != ReplyMode::On {
             if let Some(pending) = &mut session.pending {
@@ -709,6 +738,7 @@ impl Engine {
         &self,
         session: &mut Session,
         command: Option<&'static Command>,
+        args: Args<'_>,
         mut error: CommandError,
         out: &mut Reply,
     ) {
@@ -721,6 +751,9 @@ impl Engine {
             session.record.queued.store(-1, Ordering::Relaxed);
             self.unwatch(session);
             error = error.exec_rejected();
+        }
+        if let Ok(command) = command::resolve(command, args) {
+            self.command_stats.count_rejected(session.record.id, command);
         }
         self.stats.count_error(error.as_bytes());
         out.error(error.as_bytes());

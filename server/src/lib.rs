@@ -3,6 +3,7 @@
 mod acl;
 mod client;
 mod command;
+mod command_stats;
 mod commands;
 pub mod config;
 mod context;

@@ -2,6 +2,7 @@
 
 use crate::acl::user::User;
 use crate::command::Command;
+use crate::command_stats::Tally;
 use crate::config::Settings;
 use crate::journal::Journal;
 use crate::pubsub::Subscriptions;
@@ -65,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH: reads leave the access time alone.
     pub(crate) no_touch: bool,
+    /// Fast commands that have run and are not in the statistics yet.
+    pub(crate) tally: Tally,
     /// Commands that have run and are not in the counters yet; those inside EXEC count as well, refused ones do not.
     pub(crate) ran: u64,
     /// Records of the running command, on their way to the log.
@@ -115,6 +118,7 @@ impl Session {
             is_monitor: false,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            tally: Tally::default(),
             ran: 0,
             journal: Journal::default(),
             log_position: 0,

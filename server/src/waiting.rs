@@ -5,6 +5,7 @@
 //! being served. What the command answers is handed to the waiter's connection once the log has a position for it.
 
 use crate::command::Command;
+use crate::command_stats::Ran;
 use crate::config::Settings;
 use crate::context::Ctx;
 use crate::engine::{Engine, LeftOver};
@@ -141,11 +142,13 @@ impl Waiting {
         }
     }
 
-    /// Tells the slow log how long the command ran; the time that it waited does not count.
+    /// Tells the slow log and the statistics how long the command ran; the time that it waited does not count.
     fn note(&self, engine: &Engine, settings: &Settings, took: u64) {
         let (args, micros) = (self.wait.args.as_args(), engine.clock.micros());
         let took = took + self.took.load(Ordering::Relaxed);
         engine.slow.note(Done { command: self.command, args, client: &self.client, micros, took }, settings);
+        let ran = Ran { calls: 1, failed: 0, micros: took, measured: (1, took * 1000) };
+        engine.command_stats.add(self.client.id, self.command, &ran, settings.latency_tracking);
     }
 
     /// Takes the client out of the lines of its keys, whose shards are locked.
@@ -456,10 +459,8 @@ impl Ctx<'_> {
             Ok(()) if self.attempt_for(waiting.command, waiting.db, args, &mut reply) => return false,
             Ok(()) => {}
         }
-        if let Some(start) = start {
-            let took = self.engine.clock.micros().saturating_sub(start);
-            waiting.note(self.engine, self.settings(), took);
-        }
+        let took = start.map_or(0, |start| self.engine.clock.micros().saturating_sub(start));
+        waiting.note(self.engine, self.settings(), took);
         *state = State::Served(reply);
         waiting.is_over.store(true, Ordering::Release);
         drop(state);

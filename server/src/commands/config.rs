@@ -142,6 +142,7 @@ fn resetstat(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     ctx.locked().shards().for_each(|shard| shard.reset_stats());
     ctx.engine.stats.reset(ctx.micros());
     ctx.engine.acl.reset_counters();
+    ctx.engine.command_stats.reset();
     ctx.engine.peak_memory.store(0, Ordering::Relaxed);
     out.ok();
     Ok(())

@@ -2,7 +2,8 @@
 
 use super::is;
 use crate::acl::refusals::Reason;
-use crate::command::{Command, Flags, Group, Locks};
+use crate::command::{self, Command, Flags, Group, Locks};
+use crate::command_stats::Totals;
 use crate::context::Ctx;
 use crate::error::CmdResult;
 use crate::persistence::{Job, LOADING};
@@ -41,7 +42,9 @@ const SECTIONS: &[Section] = &[
     Section { heading: "CPU", default: true, write: cpu },
     // There are no modules, and the empty section says so.
     Section { heading: "Modules", default: true, write: |_, _| {} },
+    Section { heading: "Commandstats", default: false, write: command_stats },
     Section { heading: "Errorstats", default: true, write: error_stats },
+    Section { heading: "Latencystats", default: false, write: latency_stats },
     Section { heading: "Cluster", default: true, write: |_, lines| lines.add("cluster_enabled", 0) },
     Section { heading: "Keyspace", default: true, write: keyspace },
 ];
@@ -316,6 +319,32 @@ fn cpu(_: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("used_cpu_user", format!("{:.6}", own.user));
     lines.add("used_cpu_sys_children", format!("{:.6}", children.system));
     lines.add("used_cpu_user_children", format!("{:.6}", children.user));
+}
+
+fn command_stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    for command in command::numbered() {
+        let Totals { calls, micros, rejected, failed } = ctx.engine.command_stats.totals(command);
+        if calls != 0 || rejected != 0 || failed != 0 {
+            let each = if calls == 0 { 0.0 } else { micros as f64 / calls as f64 };
+            let value = format!(
+                "calls={calls},usec={micros},usec_per_call={each:.2},rejected_calls={rejected},failed_calls={failed}"
+            );
+            lines.add(&format!("cmdstat_{}", command.name), value);
+        }
+    }
+}
+
+fn latency_stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
+    for command in command::numbered() {
+        let Some(durations) = ctx.engine.command_stats.durations(command) else { continue };
+        let percentile = |wanted: &f64| {
+            let nanos = durations.value_at_percentile(*wanted);
+            format!("p{wanted}={:.3}", nanos as f64 / 1000.0)
+        };
+        let shown = ctx.settings().latency_tracking_info_percentiles.iter().map(percentile);
+        let name = format!("latency_percentiles_usec_{}", command.name);
+        lines.add(&name, shown.collect::<Vec<_>>().join(","));
+    }
 }
 
 fn error_stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {

@@ -1,6 +1,6 @@
 //! SLOWLOG and LATENCY: what took long.
 
-use crate::command::{Command, Flags, Group, Handler};
+use crate::command::{self, Command, Flags, Group, Handler};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use resplite_resp::number;
@@ -74,6 +74,11 @@ const LATENCY: Command = Command::container(
     "latency",
     &[
         subcommand("latency|help", super::help, Flags::NONE).arity(2).since("2.8.13").doc("This list."),
+        subcommand("latency|histogram", histogram, Flags::ADMIN.with(Flags::NOSCRIPT))
+            .arity(-2)
+            .since("7.0.0")
+            .doc("How often commands took up to how many microseconds, in steps that double.")
+            .syntax("[command [command ...]]"),
         subcommand("latency|history", history, Flags::ADMIN.with(Flags::NOSCRIPT))
             .arity(3)
             .since("2.8.13")
@@ -92,6 +97,48 @@ const LATENCY: Command = Command::container(
 )
 .since("2.8.13")
 .doc("Events that took as long as latency-monitor-threshold says.");
+
+/// Nanoseconds of the first step of the histograms that are shown.
+const FIRST_STEP: u64 = 1024;
+
+fn histogram(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let named = args.from(2);
+    let mut wanted: Vec<&Command> = Vec::new();
+    for command in named.iter().filter_map(command::find_by_full_name) {
+        // A container stands for what is in it.
+        wanted.push(command);
+        wanted.extend(command.subcommands);
+    }
+    if named.is_empty() {
+        wanted.extend(command::numbered());
+    }
+    let stats = &ctx.engine.command_stats;
+    let measured: Vec<_> =
+        wanted.into_iter().filter_map(|command| Some((command, stats.durations(command)?))).collect();
+    out.map(measured.len());
+    for (command, durations) in measured {
+        out.bulk(command.name);
+        out.map(2);
+        out.bulk("calls");
+        out.int(durations.len() as i64);
+        out.bulk("histogram_usec");
+        let mut steps: Vec<(u64, u64)> = Vec::new();
+        let mut sum = 0;
+        for step in durations.iter_log(FIRST_STEP, 2.0) {
+            let here = step.count_since_last_iteration();
+            if here != 0 {
+                sum += here;
+                steps.push((durations.highest_equivalent(step.value_iterated_to()) / 1000, sum));
+            }
+        }
+        out.map(steps.len());
+        for (micros, count) in steps {
+            out.int(micros as i64);
+            out.int(count as i64);
+        }
+    }
+    Ok(())
+}
 
 fn history(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let samples = ctx.engine.slow.event(&args[2]).unwrap_or_default().samples;

@@ -128,6 +128,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         |s| i128::from(s.latency_monitor_threshold),
         |s, v| s.latency_monitor_threshold = v as u64,
     ),
+    switch("latency-tracking", |s| s.latency_tracking, |s, v| s.latency_tracking = v),
+    words("latency-tracking-info-percentiles", 0, percentiles, set_percentiles),
     number(
         "tracking-table-max-keys",
         0,
@@ -455,6 +457,23 @@ fn set_events(settings: &mut Settings, letters: &str) -> Result<(), String> {
 
 fn set_bind(settings: &mut Settings, words: &[&str]) -> Result<(), String> {
     settings.bind = words.iter().map(|&word| word.to_owned()).collect();
+    Ok(())
+}
+
+fn percentiles(settings: &Settings) -> String {
+    settings.latency_tracking_info_percentiles.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn set_percentiles(settings: &mut Settings, words: &[&str]) -> Result<(), String> {
+    let parse = |word: &&str| {
+        let number = resplite_resp::number::parse_f64(word.as_bytes())
+            .ok_or("Invalid latency-tracking-info-percentiles parameters")?;
+        if (0.0..=100.0).contains(&number) {
+            return Ok(number);
+        }
+        Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+    };
+    settings.latency_tracking_info_percentiles = words.iter().map(parse).collect::<Result<_, _>>()?;
     Ok(())
 }
 
