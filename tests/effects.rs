@@ -205,6 +205,103 @@ fn deadlines_are_absolute() {
 }
 
 #[test]
+fn deadlines_of_fields_are_absolute_and_what_goes_is_removed() {
+    check_ours(
+        "
+        > HSET h a 1 b 2 c 3 d 4
+        SELECT 0
+        HSET h a 1 b 2 c 3 d 4
+        > HEXPIRE h 10 NX FIELDS 3 a x b
+        HPEXPIREAT h @10000 FIELDS 2 a b
+        > HEXPIRE h 10 NX FIELDS 1 a
+        > HPEXPIRE h 20000 FIELDS 1 c
+        HPEXPIREAT h @20000 FIELDS 1 c
+        > HEXPIREAT h 4000000000 FIELDS 1 d
+        HPEXPIREAT h 4000000000000 FIELDS 1 d
+        > HPERSIST h FIELDS 3 d d x
+        HPERSIST h FIELDS 1 d
+        > HPERSIST h FIELDS 1 d
+        > HGETEX h FIELDS 1 a
+        > HGETEX h EX 30 FIELDS 2 a x
+        HPEXPIREAT h @30000 FIELDS 1 a
+        > HGETEX h PERSIST FIELDS 2 a d
+        HPERSIST h FIELDS 1 a
+        > HGETEX h PX 10000 FIELDS 1 a
+        HPEXPIREAT h @10000 FIELDS 1 a
+        > HINCRBYFLOAT h a 0.5
+        HSETEX h KEEPTTL FIELDS 1 a 1.5
+        > HINCRBYFLOAT h d 0.5
+        HSET h d 4.5
+        > HINCRBY h b 1
+        HINCRBY h b 1
+        > HSETEX h EX 10 FIELDS 2 e 1 f 2
+        HSETEX h PXAT @10000 FIELDS 2 e 1 f 2
+        > HSETEX h FXX KEEPTTL FIELDS 1 e 3
+        HSETEX h FXX KEEPTTL FIELDS 1 e 3
+        > HSETEX h FNX FIELDS 1 e 3
+        > HSETEX h PXAT 1 FIELDS 2 f 3 x 3
+        HDEL h f
+        > HSETEX h PXAT 1 FIELDS 1 x 3
+        > HEXPIRE h 0 FIELDS 2 e x
+        HDEL h e
+        > HGETDEL h FIELDS 2 d x
+        HDEL h d
+        > HGETDEL h FIELDS 1 d
+        > advance 9999
+        > HSET h g 1
+        HSET h g 1
+        > advance 1
+        > HSET h g 2
+        HDEL h b a
+        HSET h g 2
+        > HDEL h g
+        HDEL h g
+        > advance 10000
+        > HSET h g 3
+        HDEL h c
+        HSET h g 3
+        ",
+    );
+}
+
+#[test]
+fn fields_that_nobody_sweeps_go_in_front_of_what_met_them() {
+    let place = tempfile::tempdir().expect("a directory");
+    let start = |now| {
+        let builder = builder().dir(place.path()).frozen_clock(Duration::from_millis(now));
+        let builder = builder.setting("appendfsync", "always").expect("a setting");
+        builder.setting("enable-debug-command", "yes").expect("a setting").start().expect("a server starts")
+    };
+    let server = start(START.unsigned_abs());
+    let mut client = server.client();
+    let mut ask = |line: &str| client.call(split(line));
+    ask("DEBUG SET-ACTIVE-EXPIRE 0");
+    for number in 0..100 {
+        ask(&format!("HSETEX h PX 1000 FIELDS 1 f{number} 1"));
+    }
+    ask("HSETEX h PX 5000 FIELDS 1 later 1");
+    let before = std::fs::read(place.path().join(INCREMENT)).expect("a log").len();
+    assert!(server.advance(Duration::from_millis(1000)));
+    assert_eq!(ask("MULTI").as_str(), Some("OK"));
+    ask("HGET h f1");
+    ask("HSET h f1 2");
+    assert_eq!(ask("EXEC").into_vec(), [Value::Nil, Value::Int(1)]);
+    drop(server);
+    let log = std::fs::read(place.path().join(INCREMENT)).expect("a log");
+    let records = records_of(&log[before..], START);
+    let words: Vec<(&str, usize)> = records
+        .iter()
+        .map(|record| (record.split(' ').next().unwrap_or_default(), record.split(' ').count()))
+        .collect();
+    assert_eq!(words, [("MULTI", 1), ("HDEL", 66), ("HDEL", 38), ("HSET", 4), ("EXEC", 1)]);
+    // In the past as well nothing goes while the log is read: it says itself what went.
+    let server = start(START.unsigned_abs() + 1001);
+    let mut client = server.client();
+    assert_eq!(client.call(split("HGET h f1")).as_str(), Some("2"));
+    assert_eq!(client.call(split("HPEXPIRETIME h FIELDS 1 later")).into_vec(), [Value::Int(START + 5000)]);
+}
+
+#[test]
 fn deadlines_that_have_passed_are_removals() {
     check(
         "

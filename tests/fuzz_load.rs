@@ -12,6 +12,7 @@ use crate::support::builder;
 use crate::support::content::{Answers, assert_same, content};
 use crate::support::oracle::{Kind, Oracle};
 use crate::support::socket::encode;
+use crate::support::transcript::split;
 use crc::{CRC_64_XZ, Crc};
 use fastrand::Rng;
 use resplite::Server;
@@ -251,6 +252,18 @@ impl Originals {
              XREADGROUP GROUP g one STREAMS stream >\nXGROUP CREATE entries h 9-1\nXREADGROUP GROUP h two COUNT 9 STREAMS entries >"
         );
         run(server, &before);
+        // What not every server has.
+        let timed: Vec<String> = (0..140).map(|number| format!("{number} \"{long}\"")).collect();
+        let fields = [
+            "HSETEX fields PXAT 4000000000123 FIELDS 2 a 1 b 2".to_owned(),
+            "HSETEX fields PXAT 4000000000000 FIELDS 1 c 3".to_owned(),
+            format!("HSETEX timed PXAT 4000000000123 FIELDS 140 {}", timed.join(" ")),
+        ];
+        let ask = |line: &String| server.ask(&split(line).iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let has_fields = fields.iter().map(ask).filter(|reply| reply.as_int() == Some(1)).count() == fields.len();
+        if has_fields {
+            run(server, "HSET fields plain 1\nHSET timed plain 1");
+        }
         rewrite(server);
         let after = "INCR int\nMULTI\nSET inside 1\nSELECT 2\nLPUSH inside a b\nSELECT 0\nEXEC\nEXPIRE int 1000000000\n\
                      SPOP words\nLPOP list\nRENAME ints integers\nZINCRBY scores 1.5 a\nHINCRBYFLOAT hash a 0.5\nCOPY hash copy\nXADD stream 5-* a 1\n\
@@ -262,6 +275,9 @@ impl Originals {
             "int", "long", "list", "integers", "words", "set", "hash", "table", "scores", "skiplist", "stream",
             "entries",
         ] {
+            self.payloads.push(server.ask(&[b"DUMP", key.as_bytes()]).as_bytes().expect("a payload").to_vec());
+        }
+        for key in ["fields", "timed"].iter().filter(|_| has_fields) {
             self.payloads.push(server.ask(&[b"DUMP", key.as_bytes()]).as_bytes().expect("a payload").to_vec());
         }
     }

@@ -538,6 +538,86 @@ fn dumped_values_go_there_and_back() {
     }
 }
 
+/// Hashes in every encoding, with fields that have deadlines and fields that have none.
+fn fill_fields(server: &mut impl Answers) {
+    let long = "x".repeat(100);
+    let many: Vec<String> = (0..3000).map(|number| format!("f{number} {number}")).collect();
+    let pairs = |range: std::ops::Range<usize>| (many[range.clone()].join(" "), range.len());
+    run(server, "HSET small plain 1 b 2 c 3\nHPEXPIREAT small 4000000000123 FIELDS 1 b");
+    run(server, "HPEXPIREAT small 4000000000000 FIELDS 1 c\nHSETEX only PXAT 5000000000000 FIELDS 2 a 1 b 2");
+    run(server, &format!("HSET long plain {long} b 2 {long} 3\nHPEXPIREAT long 4000000000123 FIELDS 2 b {long}"));
+    run(server, &format!("HSETEX large PXAT 4000000000123 FIELDS 1000 {}", pairs(0..1000).0));
+    run(server, &format!("HSETEX large PXAT 4000000000124 FIELDS 1000 {}", pairs(1000..2000).0));
+    run(server, &format!("HSET large {}\nPEXPIREAT large {FAR}", pairs(2000..3000).0));
+}
+
+/// A hash is a table in Valkey as soon as a field has a deadline.
+fn field_encodings(ours: &str, theirs: &str) -> bool {
+    (ours, theirs) == ("listpackex", "hashtable")
+}
+
+#[test]
+fn fields_with_deadlines_come_from_valkey() {
+    let place = directory();
+    let Some(oracle) = theirs(Kind::Valkey, place.path(), &["--appendonly", "yes"]) else { return };
+    let mut connection = oracle.connect();
+    fill_fields(&mut connection);
+    rewrite(&mut connection);
+    run(
+        &mut connection,
+        "HSETEX behind EX 1000000000 FIELDS 2 a 1 b 2\nHGETDEL small FIELDS 1 b\nHPERSIST only FIELDS 1 a",
+    );
+    assert!(connection.call(["SAVE"]).is_ok());
+    let there = content(&mut connection);
+    assert!(there.values().filter(|held| held.value.len() % 2 == 1).count() > 1);
+    let server = builder().start().expect("a server");
+    let mut client = server.client();
+    for (db, key) in there.keys() {
+        carry(
+            &mut connection,
+            &mut client,
+            &(db.to_string(), key.as_slice(), there[&(*db, key.clone())].deadline.max(0).to_string()),
+        );
+    }
+    assert_same("restored", &content(&mut client), &there, field_encodings);
+    drop((connection, oracle));
+    let snapshot = ours(place.path(), &[("appendonly", "no")]);
+    assert_same("its snapshot", &content(&mut snapshot.client()), &there, field_encodings);
+    let log = ours(place.path(), &[]);
+    assert_same("its log", &content(&mut log.client()), &there, field_encodings);
+}
+
+#[test]
+fn fields_with_deadlines_survive_restarts() {
+    for (preamble, log) in [("yes", "yes"), ("no", "yes"), ("yes", "no")] {
+        let place = directory();
+        let settings = [("appendonly", log), ("aof-use-rdb-preamble", preamble)];
+        let server = ours(place.path(), &settings);
+        let mut client = server.client();
+        fill_fields(&mut client);
+        if log == "yes" {
+            rewrite(&mut client);
+            run(
+                &mut client,
+                "HSETEX behind EX 1000 FIELDS 2 a 1 b 2\nHGETDEL small FIELDS 1 b\nHPERSIST only FIELDS 1 a",
+            );
+        } else {
+            assert!(client.call(["SAVE"]).is_ok());
+            let version = if preamble == "yes" { "REDIS0012" } else { "" };
+            assert!(std::fs::read(place.path().join("dump.rdb")).expect("a file").starts_with(version.as_bytes()));
+        }
+        let before = content(&mut client);
+        drop((client, server));
+        let server = ours(place.path(), &settings);
+        assert_same(&format!("{settings:?}"), &before, &content(&mut server.client()), crate::effects::has_shrunk);
+    }
+    // Nothing has changed for data that knows no such deadlines.
+    let place = directory();
+    let server = ours(place.path(), &[("appendonly", "no")]);
+    run(&mut server.client(), "HSETEX h EX 1000 FIELDS 1 a 1\nHPERSIST h FIELDS 1 a\nSAVE");
+    assert!(std::fs::read(place.path().join("dump.rdb")).expect("a file").starts_with(b"REDIS0010"));
+}
+
 #[test]
 fn random_values_go_there_and_back() {
     let oracles: Vec<_> = KINDS.into_iter().filter_map(|kind| Some((kind, Oracle::start(kind, &[])?))).collect();

@@ -560,6 +560,8 @@ impl<'a> Locked<'a> {
 mod tests {
     use super::*;
     use crate::shard::{Expiry, NewString, Watcher};
+    use crate::types::Limits;
+    use crate::types::hash::Hash;
     use crate::uses::Use;
     use crate::waiting::{Hope, Waiter};
     use std::sync::atomic::AtomicUsize;
@@ -607,6 +609,71 @@ mod tests {
         assert_eq!((keyspace.next_deadline(), keyspace.stats().expired), (Some(250), 150));
         sweep(1000, usize::MAX);
         assert_eq!((keyspace.next_deadline(), keyspace.lock(&ShardSet::All).len(0)), (None, 1));
+    }
+
+    /// A hash whose fields `0`, `1`, .. have these deadlines.
+    fn set_fields(keyspace: &Keyspace, key: &str, deadlines: &[Option<Millis>]) {
+        let mut locked = keyspace.lock(&ShardSet::All);
+        let at = locked.key(0, key.as_bytes());
+        locked.shard(at.hash).create(at, Use::At(0), |hash: &mut Hash| {
+            for (field, deadline) in deadlines.iter().enumerate() {
+                hash.set(field.to_string().as_bytes(), b"value", &Limits::DEFAULT);
+                hash.set_deadline(field.to_string().as_bytes(), *deadline, &Limits::DEFAULT);
+            }
+        });
+        let shard = locked.shard(at.hash);
+        // Creating is a change as any other: the books follow.
+        assert_eq!(shard.db(0).field_deadlines().first().map(|(at, _)| at), deadlines.iter().copied().flatten().min());
+    }
+
+    #[test]
+    fn fields_and_keys_are_swept_in_the_order_of_their_deadlines() {
+        let keyspace = keyspace(1);
+        keyspace.tell_expired(true);
+        set(&keyspace, "string", Expiry::At(25));
+        set_fields(&keyspace, "hash", &[Some(30), Some(10), None, Some(20), Some(10)]);
+        assert_eq!(keyspace.next_deadline(), Some(10));
+        let mut told = Vec::new();
+        for now in [9, 10, 24, 40] {
+            let mut sweep = keyspace.sweep(now, usize::MAX);
+            while let Some(mut locked) = sweep.next(&keyspace, || false) {
+                for shard in locked.shards() {
+                    told.extend(shard.take_expired().map(|gone| {
+                        let fields = gone.fields.map_or(0, |fields| fields.len());
+                        (now, String::from_utf8_lossy(&gone.key).into_owned(), fields, gone.is_gone)
+                    }));
+                }
+            }
+        }
+        let expected =
+            [(10, "hash", 2, false), (24, "hash", 1, false), (40, "string", 0, true), (40, "hash", 1, false)];
+        assert!(
+            told.iter().map(|(at, key, fields, gone)| (*at, key.as_str(), *fields, *gone)).eq(expected),
+            "{told:?}"
+        );
+        let stats = keyspace.stats();
+        assert_eq!((stats.expired, stats.expired_fields, keyspace.next_deadline()), (1, 4, None));
+    }
+
+    #[test]
+    fn a_hash_goes_with_its_last_field_whoever_looks() {
+        let keyspace = keyspace(1);
+        set_fields(&keyspace, "hash", &[Some(10), Some(20)]);
+        assert!(exists(&keyspace, "hash", 19));
+        let mut seen = 0;
+        keyspace.lock(&ShardSet::All).scan(0, 0, 20, |_| seen += 1);
+        assert_eq!(seen, 0);
+        assert!(!exists(&keyspace, "hash", 20));
+        set_fields(&keyspace, "other", &[Some(10)]);
+        set(&keyspace, "other", Expiry::Never);
+        set_fields(&keyspace, "third", &[Some(10)]);
+        let mut locked = keyspace.lock(&ShardSet::All);
+        for name in ["other", "third"] {
+            let at = locked.key(0, name.as_bytes());
+            locked.shard(at.hash).remove(at, 0);
+        }
+        let shard = locked.shards().next().unwrap();
+        assert_eq!((shard.entry_bytes(), shard.db(0).field_deadlines().len()), (0, 0));
     }
 
     #[test]

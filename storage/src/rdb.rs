@@ -119,7 +119,7 @@ mod tests {
         Checksum, Loaded, Options, Pieces, Problem, RdbError, Reader, Record, RestoreError, check, dump, restore,
     };
     use crate::entry::{Collection, Entry, StringRef, Text, Value, ValueRef};
-    use crate::types::hash::Hash;
+    use crate::types::hash::{Hash, Timed};
     use crate::types::list::{List, Side};
     use crate::types::set::Set;
     use crate::types::sorted_set::{AddOptions, SortedSet};
@@ -164,7 +164,12 @@ mod tests {
             ValueRef::String(string) => Seen::String(string.with_bytes(<[u8]>::to_vec)),
             ValueRef::List(list) => Seen::List(list.iter().map(Item::to_vec).collect()),
             ValueRef::Set(set) => Seen::Set(set.iter().map(|member| (member.to_vec(), ())).collect()),
-            ValueRef::Hash(hash) => Seen::Hash(hash.iter().map(|(one, two)| (one.to_vec(), two.to_vec())).collect()),
+            ValueRef::Hash(hash) => {
+                let until = |at: Option<u64>| at.map(|at| format!(" until {at}")).unwrap_or_default();
+                let seen =
+                    |(field, value, at): Timed<'_>| (field.to_vec(), [value.to_vec(), until(at).into()].concat());
+                Seen::Hash(hash.iter_timed().map(seen).collect())
+            }
             ValueRef::SortedSet(set) => {
                 Seen::SortedSet(set.iter().map(|(member, score)| (member.to_vec(), score)).collect())
             }
@@ -453,19 +458,34 @@ mod tests {
     }
 
     #[test]
-    fn hashes_whose_fields_have_no_deadlines_are_hashes() {
-        let hash =
-            |body: &[u8], version| restore(&sealed(body, version), &LIMITS).map(|value| see(&entry(value).value()));
-        let expected = Ok(Seen::Hash([(b"f".to_vec(), b"v".to_vec())].into()));
+    fn fields_may_have_deadlines() {
+        let hash = |body: &[u8], version| {
+            let entry = entry(restore(&sealed(body, version), &LIMITS)?);
+            Ok((entry.encoding(), see(&entry.value())))
+        };
+        let plain = |encoding, value: &str| Ok((encoding, Seen::Hash([(b"f".to_vec(), value.into())].into())));
         let minus_one = [0xff; 8];
-        assert_eq!(hash(&[b"\x16\x01\x01f\x01v".as_slice(), &minus_one].concat(), 80), expected);
-        assert_eq!(hash(b"\x16\x01\x01f\x01v\0\0\0\0\0\0\0\0", 80), Err(RestoreError::Format));
-        assert_eq!(hash(b"\x16\x01\0\x01f\x01v", 12), expected);
-        assert_eq!(hash(b"\x18\0\0\0\0\0\0\0\0\x01\0\x01f\x01v", 12), expected);
-        assert_eq!(hash(b"\x18\x05\0\0\0\0\0\0\0\x01\x01\x01f\x01v", 12), Err(RestoreError::Format));
+        assert_eq!(hash(&[b"\x16\x01\x01f\x01v".as_slice(), &minus_one].concat(), 80), plain("listpack", "v"));
+        assert_eq!(hash(b"\x16\x01\x01f\x01v\x07\x01\0\0\0\0\0\0", 80), plain("listpackex", "v until 263"));
+        assert_eq!(hash(b"\x16\x01\0\x01f\x01v", 12), plain("listpack", "v"));
+        assert_eq!(hash(b"\x16\x01\x07\x01f\x01v", 12), plain("listpackex", "v until 7"));
+        assert_eq!(hash(b"\x18\0\0\0\0\0\0\0\0\x01\0\x01f\x01v", 12), plain("listpack", "v"));
+        assert_eq!(hash(b"\x18\x05\0\0\0\0\0\0\0\x01\x01\x01f\x01v", 12), plain("listpackex", "v until 5"));
+        assert_eq!(hash(b"\x18\x05\0\0\0\0\0\0\0\x01\x0a\x01f\x01v", 12), plain("listpackex", "v until 14"));
         let listpack = b"\x0f\x0f\0\0\0\x03\0\x81f\x02\x81v\x02\0\x01\xff";
-        assert_eq!(hash(&[b"\x17", &listpack[..]].concat(), 12), expected);
-        assert_eq!(hash(&[b"\x19\0\0\0\0\0\0\0\0", &listpack[..]].concat(), 12), expected);
+        assert_eq!(hash(&[b"\x17", &listpack[..]].concat(), 12), plain("listpackex", "v"));
+        assert_eq!(hash(&[b"\x19\0\0\0\0\0\0\0\0", &listpack[..]].concat(), 12), plain("listpackex", "v"));
+        let timed = b"\x0f\x0f\0\0\0\x03\0\x81f\x02\x81v\x02\x09\x01\xff";
+        let payload = [b"\x19\x09\0\0\0\0\0\0\0", &timed[..]].concat();
+        assert_eq!(hash(&payload, 12), plain("listpackex", "v until 9"));
+        // What is written is what was read.
+        let value = entry(restore(&sealed(&payload, 12), &LIMITS).expect("it was read above"));
+        assert_eq!(dump(value.value(), PLAIN), sealed(&payload, 12));
+        // A time behind the last there is, and one before the first.
+        let late = b"\x18\xff\xff\xff\xff\xff\xff\xff\x7f\x01\x02\x01f\x01v";
+        assert_eq!(hash(late, 12), Err(RestoreError::Format));
+        let early = b"\x0f\x0f\0\0\0\x03\0\x81f\x02\x81v\x02\xdf\xff\xff";
+        assert_eq!(hash(&[b"\x17", &early[..]].concat(), 12), Err(RestoreError::Format));
     }
 
     #[test]
@@ -606,7 +626,11 @@ mod tests {
             match kind {
                 0 => list.push(Side::Back, text, limits),
                 1 => _ = set.insert(text, limits),
-                2 => _ = hash.set(text, score.to_string().as_bytes(), limits),
+                2 => {
+                    hash.set(text, score.to_string().as_bytes(), limits);
+                    let at = (*score > 1.0).then_some(*score as u64);
+                    hash.set_deadline(text, at, limits);
+                }
                 3 => _ = sorted.add(text, *score, AddOptions::default(), limits),
                 _ => {}
             }

@@ -500,12 +500,13 @@ mod tests {
     use super::{Form, Snapshot};
     use crate::entry::{Collection, Entry, Value, ValueRef};
     use crate::keyspace::{Keyspace, KeyspaceOptions, ShardSet};
+    use crate::rdb::{Options, Reader, Record};
     use crate::shard::{Edit, Expiry, NewString};
-    use crate::types::Limits;
-    use crate::types::hash::Hash;
+    use crate::types::hash::{Hash, Timed};
     use crate::types::list::{List, Side};
     use crate::types::set::Set;
     use crate::types::sorted_set::SortedSet;
+    use crate::types::{Item, Limits};
     use fastrand::Rng;
     use resplite_resp::request::{Batch, Decoder, Limits as RequestLimits};
     use std::collections::BTreeMap;
@@ -546,6 +547,9 @@ mod tests {
             3 => {
                 let mut hash = Hash::new();
                 (0..count).for_each(|item| _ = hash.set(format!("m{item}").as_bytes(), b"old", &LIMITS));
+                for item in (0..count).filter(|_| !count.is_multiple_of(3) && rng.bool()) {
+                    hash.set_deadline(format!("m{item}").as_bytes(), Some(3000 + item as u64), &LIMITS);
+                }
                 hash.into_value()
             }
             _ => {
@@ -568,13 +572,19 @@ mod tests {
         String::from_utf8_lossy(bytes).into_owned()
     }
 
+    fn said(item: Item<'_>) -> String {
+        text(&item.to_vec())
+    }
+
     fn elements(entry: &Entry) -> Vec<String> {
         let mut found: Vec<String> = match entry.value() {
             ValueRef::String(string) => return vec![string.with_bytes(text)],
             ValueRef::List(list) => return list.iter().map(|item| text(&item.to_vec())).collect(),
             ValueRef::Set(set) => set.iter().map(|item| text(&item.to_vec())).collect(),
             ValueRef::Hash(hash) => {
-                hash.iter().map(|(field, value)| text(&field.to_vec()) + "=" + &text(&value.to_vec())).collect()
+                let until = |at: Option<u64>| at.map(|at| format!(" until {at}")).unwrap_or_default();
+                let show = |(field, value, at): Timed<'_>| format!("{}={}{}", said(field), said(value), until(at));
+                hash.iter_timed().map(show).collect()
             }
             ValueRef::SortedSet(set) => {
                 set.iter().map(|(member, score)| format!("{}={score}", text(&member.to_vec()))).collect()
@@ -617,6 +627,11 @@ mod tests {
                     assert!(deadline.replace(args[2].parse().unwrap()).is_none());
                     continue;
                 }
+                "HPEXPIREAT" => {
+                    let field = format!("{}=", args[5]);
+                    let timed = found.iter_mut().find(|shown| shown.starts_with(&field)).expect("the field is there");
+                    timed.push_str(&format!(" until {}", args[2]));
+                }
                 "HSET" => found.extend(args[2..].chunks(2).map(|pair| format!("{}={}", pair[0], pair[1]))),
                 "ZADD" => found.extend(args[2..].chunks(2).map(|pair| format!("{}={}", pair[1], pair[0]))),
                 name => {
@@ -628,6 +643,28 @@ mod tests {
                 }
             }
             found.sort();
+        }
+        content
+    }
+
+    /// The content that a file of the other form holds. No key may be there twice.
+    fn read(bytes: &[u8]) -> Content {
+        let mut whole = b"REDIS0012".to_vec();
+        whole.extend_from_slice(bytes);
+        // The end, and a checksum that says that there is none.
+        whole.extend_from_slice(&[255, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let mut reader = Reader::new(&whole[..], LIMITS).unwrap();
+        let (mut db, mut content) = (0, Content::new());
+        while let Some(record) = reader.next().unwrap() {
+            match record {
+                Record::Select(selected) => db = selected,
+                Record::Entry(record) => {
+                    let entry = record.into_entry(0);
+                    let held = (entry.deadline(), elements(&entry));
+                    assert!(content.insert((db, text(entry.key())), held).is_none());
+                }
+                _ => {}
+            }
         }
         content
     }
@@ -666,7 +703,14 @@ mod tests {
                                 (_, false) => _ = set.remove(element),
                             }
                         } else if let Some(hash) = Hash::of_mut(entry) {
-                            if adds { _ = hash.set(element, b"changed", &LIMITS) } else { _ = hash.remove(element) }
+                            match (pops, adds) {
+                                (true, _) => _ = hash.take_due(4000, LARGE / 2, |_| {}),
+                                (_, true) => {
+                                    hash.set(element, b"changed", &LIMITS);
+                                    hash.set_deadline(element, inner.bool().then_some(10_000), &LIMITS);
+                                }
+                                (_, false) => _ = hash.remove(element),
+                            }
                         } else if let Some(set) = SortedSet::of_mut(entry) {
                             match (pops, adds) {
                                 (true, _) => _ = set.remove_range(10..1000),
@@ -701,11 +745,12 @@ mod tests {
             let keyspace = keyspace(if seed % 2 == 0 { 1 } else { 8 }, &mut rng);
             for round in 0..3 {
                 let before = content(&keyspace);
-                let snapshot = Keyspace::begin_snapshot(&mut keyspace.lock(&ShardSet::All), Form::Commands);
+                let form = if round == 1 { Form::Rdb(Options { compress: false }) } else { Form::Commands };
+                let snapshot = Keyspace::begin_snapshot(&mut keyspace.lock(&ShardSet::All), form);
                 assert_eq!(snapshot.sizes().iter().map(|sizes| sizes.0).sum::<usize>(), before.len());
                 let changes = rng.usize(..8);
                 let bytes = take(&keyspace, snapshot, || (0..changes).for_each(|_| change(&keyspace, &mut rng)));
-                let after = replayed(&bytes);
+                let after = if round == 1 { read(&bytes) } else { replayed(&bytes) };
                 let (count, expected) = (after.len(), before.len());
                 for (key, value) in before {
                     assert!(after.get(&key) == Some(&value), "seed {seed}, round {round}: {key:?}");

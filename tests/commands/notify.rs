@@ -109,6 +109,65 @@ fn whoever_finds_a_key_expired_tells_of_it_first() {
 }
 
 #[test]
+fn deadlines_of_fields_are_told_as_redis_tells_them() {
+    let server = server();
+    let (mut listener, mut client) = listening(&server);
+    for (command, told) in [
+        ("HSET h a 1 b 2 c 3", &["new h", "hset h"][..]),
+        ("HEXPIRE h 100 FIELDS 2 a x", &["hexpire h"]),
+        ("HEXPIRE h 100 NX FIELDS 1 a", &[]),
+        ("HEXPIRE h 0 FIELDS 1 a", &["hdel h"]),
+        ("HPERSIST h FIELDS 1 b", &[]),
+        ("HGETEX h EX 100 FIELDS 1 b", &["hexpire h"]),
+        ("HGETEX h FIELDS 1 b", &[]),
+        ("HGETEX h PERSIST FIELDS 1 b", &["hpersist h"]),
+        ("HPEXPIREAT h 1800000000000 FIELDS 1 b", &["hexpire h"]),
+        ("HPERSIST h FIELDS 1 b", &["hpersist h"]),
+        ("HGETEX h PXAT 1 FIELDS 1 b", &["hdel h"]),
+        ("HGETDEL h FIELDS 2 c x", &["hdel h", "del h"]),
+        ("HGETDEL h FIELDS 1 c", &[]),
+        ("HSETEX h FXX FIELDS 1 a 1", &[]),
+        ("HSETEX h FIELDS 1 a 1", &["new h", "hset h"]),
+        ("HSETEX h EX 100 FIELDS 1 a 1", &["hset h", "hexpire h"]),
+        ("HSETEX h KEEPTTL FIELDS 1 a 1", &["hset h"]),
+        ("HSETEX h PXAT 1 FIELDS 1 a 1", &["hset h", "hdel h", "del h"]),
+        ("HSETEX h PX 100 FIELDS 2 a 1 b 1", &["new h", "hset h", "hexpire h"]),
+        ("HSET h c 1", &["hset h"]),
+        ("HEXPIRE h 200 FIELDS 1 c", &["hexpire h"]),
+    ] {
+        client.call(split(command));
+        let told: Vec<String> = told.iter().map(|event| format!("__keyevent@0__:{event}")).collect();
+        assert_eq!(arrived(&mut listener), told, "{command}");
+    }
+    assert!(server.advance(Duration::from_millis(99)));
+    assert!(arrived(&mut listener).is_empty());
+    assert!(server.advance(Duration::from_millis(1)));
+    assert_eq!(arrived(&mut listener), ["__keyevent@0__:hexpired h"]);
+    assert!(server.advance(Duration::from_secs(200)));
+    assert_eq!(arrived(&mut listener), ["__keyevent@0__:hexpired h", "__keyevent@0__:del h"]);
+}
+
+#[test]
+fn whoever_finds_a_field_expired_tells_of_it_first() {
+    let server = builder().setting("enable-debug-command", "yes").unwrap().start().unwrap();
+    let (mut listener, mut client) = listening(&server);
+    client.call(split("DEBUG SET-ACTIVE-EXPIRE 0"));
+    client.call(split("HSETEX h PX 100 FIELDS 2 a 1 b 1"));
+    client.call(split("HSETEX h PX 200 FIELDS 1 c 1"));
+    arrived(&mut listener);
+    server.advance(Duration::from_millis(100));
+    assert!(arrived(&mut listener).is_empty());
+    client.call(split("HSET h a 2"));
+    assert_eq!(arrived(&mut listener), ["__keyevent@0__:hexpired h", "__keyevent@0__:hset h"]);
+    client.call(split("HDEL h a"));
+    arrived(&mut listener);
+    server.advance(Duration::from_millis(100));
+    client.call(split("HGET h c"));
+    let told = ["hexpired h", "del h", "keymiss h"].map(|event| format!("__keyevent@0__:{event}"));
+    assert_eq!(arrived(&mut listener), told);
+}
+
+#[test]
 fn what_the_server_starts_with_is_told() {
     let server = builder().setting("notify-keyspace-events", "Ex").unwrap().start().unwrap();
     let mut listener = Connection::tcp(server.address().unwrap()).hello3();
