@@ -336,7 +336,15 @@ fn state(client: &mut Client) -> State {
                 "list" => elements(ask(client, &["LRANGE", &key, "0", "-1"])),
                 "set" => elements(ask(client, &["SMEMBERS", &key])),
                 "zset" => pairs(ask(client, &["ZRANGE", &key, "0", "-1", "WITHSCORES"])),
-                "hash" => pairs(ask(client, &["HGETALL", &key])),
+                "hash" => {
+                    let mut fields = pairs(ask(client, &["HGETALL", &key]));
+                    for pair in &mut fields {
+                        let Value::Array(parts) = pair else { continue };
+                        let field = parts[0].as_str().expect("fields are text").to_owned();
+                        parts.extend(elements(ask(client, &["HPEXPIRETIME", &key, "FIELDS", "1", &field])));
+                    }
+                    fields
+                }
                 other => panic!("{key} is a {other}"),
             };
             if kind != "list" {
@@ -368,11 +376,11 @@ fn pairs(value: Value) -> Vec<Value> {
 
 /// A random write. Keys have any type, so some of them answer with an error, and change nothing.
 fn command(rng: &mut Rng) -> Vec<String> {
-    let pick = rng.u8(..60);
+    let pick = rng.u8(..61);
     // Most often a key has the type that its command is for.
     let kind = match pick {
         0..15 => 0,
-        15..20 => 1,
+        15..20 | 58 | 59 => 1,
         20..28 => 2,
         28..36 => 3,
         36..42 => 4,
@@ -433,6 +441,9 @@ fn command(rng: &mut Rng) -> Vec<String> {
         55 => vec!["SWAPDB", &db, "0"],
         56 if rng.u8(..3) == 0 => vec!["FLUSHALL"],
         57 if rng.u8(..2) == 0 => vec!["FLUSHDB"],
+        // Far away: what these histories are about is whether they are kept.
+        58 => vec!["HPEXPIREAT", &one, "4000000000000", "FIELDS", "2", &member, "count"],
+        59 => vec!["HSETEX", &one, "PXAT", "4000000000123", "FIELDS", "1", &member, &value],
         _ => vec!["SET", &one, &number],
     };
     words.into_iter().map(str::to_owned).collect()

@@ -100,7 +100,7 @@ const PATTERNS: &[&str] = &[
 ];
 
 /// Options of all commands, and words of some that do not exist yet.
-const WORDS: &str = "NX XX GT LT CH INCR EX PX EXAT PXAT KEEPTTL GET PERSIST LIMIT COUNT MATCH TYPE NOVALUES WITHVALUES \
+const WORDS: &str = "NX XX GT LT CH INCR EX PX EXAT PXAT KEEPTTL GET PERSIST FNX FXX LIMIT COUNT MATCH TYPE NOVALUES WITHVALUES \
     WITHSCORES WITHSCORE WEIGHTS AGGREGATE SUM MIN MAX BYSCORE BYLEX REV LEFT RIGHT BEFORE AFTER RANK MAXLEN LEN IDX \
     MINMATCHLEN WITHMATCHLEN ASYNC SYNC REPLACE DB ABSOLUTE SAMPLES FREQ IDLETIME ENCODING REFCOUNT ID ADDR LADDR USER \
     SKIPME YES NO MAXAGE NORMAL PUBSUB REPLICA ON OFF SKIP HELP ALL DEFAULT EVERYTHING SERVER MEMORY KEYSPACE COMMANDSTATS \
@@ -113,6 +113,7 @@ const TYPES: &[&str] = &[
     "text",
     "hash",
     "bighash",
+    "timed",
     "list",
     "biglist",
     "set",
@@ -158,6 +159,8 @@ impl Pool {
         all.push(vec![b"SET".to_vec(), b"k:long".to_vec(), b"ab".repeat(50_000)]);
         all.push(args("HSET k:hash f1 1 f2 -1 f3 9223372036854775807 f4 1e308 f5 x".into()));
         all.push(args(format!("HSET k:bighash {}", many(700, &|i| format!("f{i} v{i}")))));
+        all.push(args("HSETEX k:timed EX 1000 FIELDS 2 f1 1 f2 2".into()));
+        all.push(args("HEXPIRE k:bighash 1000 FIELDS 3 f1 f2 f3".into()));
         all.push(args(format!("RPUSH k:list {}", many(20, &number))));
         all.push(args(format!("RPUSH k:biglist {}", many(3000, &|i| format!("element-{i}")))));
         all.push(vec![b"RPUSH".to_vec(), b"k:biglist".to_vec(), vec![b'x'; 20_000]]);
