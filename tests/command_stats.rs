@@ -21,7 +21,7 @@ const LINES: &[&str] = &[
     "MULTI",
     "GET",
     "EXEC",
-    "EVAL return{redis.call('get','a'),redis.pcall('lpush','a','1')} 0",
+    "EVAL return{redis.call('get','a'),redis.pcall('lpush','a','1')['err']} 0",
     "CONFIG GET maxmemory",
     "CONFIG NOSUCH",
     "BLPOP q 0.01",
