@@ -22,5 +22,6 @@ mod sort;
 mod sorted_set;
 mod stream;
 mod string;
+mod string_compare;
 mod tracking;
 mod transaction;

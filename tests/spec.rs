@@ -11,6 +11,7 @@ const NEWEST: (u32, u32, u32) = (7, 4, 99);
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("bitop", "arguments", "DIFF, DIFF1, ANDOR and ONE have come with 8.2"),
     ("client kill", "arguments", "the specification marks each filter as optional; one is needed"),
+    ("set", "arguments", "IFEQ, IFNE, IFDEQ and IFDNE have come with 8.4"),
     ("xadd", "keys", "the facts have no flags here"),
     ("xreadgroup", "arguments", "CLAIM has come with 8.4"),
     ("xtrim", "arguments", "what becomes of deliveries has come with 8.2"),

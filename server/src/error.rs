@@ -183,6 +183,10 @@ texts! {
     CORRUPTED_HYPERLOGLOG = "INVALIDOBJ Corrupted HLL object detected";
     NO_SUCH_HYPERLOGLOG = "ERR The specified key does not exist";
     HYPERLOGLOG_NOT_SPARSE = "ERR HLL encoding is not sparse";
+    DIGEST_LENGTH = "ERR digest must be exactly 16 hexadecimal characters";
+    DELEX_TYPE = "ERR Key should be of string type if conditions are specified";
+    MSETEX_COUNT = "ERR invalid numkeys value";
+    MSETEX_PAIRS = "ERR wrong number of key-value pairs";
     USER_NAME = "ERR Usernames can't contain spaces or null characters";
     DEFAULT_USER = "ERR The 'default' user cannot be removed";
     GENPASS_BITS = "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096";

@@ -1,7 +1,7 @@
 //! The set family: members without order, and what sets have in common.
 
 use super::keys::{ScanOptions, to_scan};
-use super::{Bound, Pick, bounded, intersection_limit, positive, write_item};
+use super::{Bound, Pick, bounded, intersection_limit, is, positive, write_item};
 use crate::command::{Command, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -30,6 +30,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     SUNIONSTORE,
     SDIFF,
     SDIFFSTORE,
+    SUNIONCARD,
+    SDIFFCARD,
     SSCAN,
 ];
 
@@ -358,6 +360,49 @@ fn sdiffstore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     store(ctx, args, out, Algebra::Difference)
 }
 
+/// The number of keys of a command that only counts.
+fn counted(args: Args<'_>) -> CmdResult<usize> {
+    let count = number::parse_i64(&args[1]).filter(|count| *count > 0).ok_or(CommandError::NUMKEYS)?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count > args.len() - 2 { Err(CommandError::MORE_KEYS_THAN_ARGS) } else { Ok(count) }
+}
+
+const SUNIONCARD: Command = read("sunioncard", sunioncard)
+    .arity(-3)
+    .keys(KeySpec::counted(usage::READ, 1))
+    .flag(crate::command::Flags::MOVABLEKEYS)
+    .since("8.10.0")
+    .doc("How many members any of the sets has, counted up to a limit; the count is exact even where APPROX allows a guess.")
+    .syntax("numkeys key [key ...] [APPROX] [LIMIT limit]");
+
+fn sunioncard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let end = 2 + counted(args)?;
+    let is_approx = args.get(end).is_some_and(|word| is(word, "approx"));
+    let limit = intersection_limit(args, end + usize::from(is_approx))?;
+    count_members(ctx, args.slice(2..end), limit, Algebra::Union, out)
+}
+
+const SDIFFCARD: Command = read("sdiffcard", sdiffcard)
+    .arity(-3)
+    .keys(KeySpec::counted(usage::READ, 1))
+    .flag(crate::command::Flags::MOVABLEKEYS)
+    .since("8.10.0")
+    .doc("How many members of the first set are in none of the others, counted up to a limit.")
+    .syntax("numkeys key [key ...] [LIMIT limit]");
+
+fn sdiffcard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let end = 2 + counted(args)?;
+    let limit = intersection_limit(args, end)?;
+    count_members(ctx, args.slice(2..end), limit, Algebra::Difference, out)
+}
+
+/// Answers how many members a union or a difference has; a limit of 0 is none.
+fn count_members(ctx: &mut Ctx<'_>, keys: Args<'_>, limit: usize, algebra: Algebra, out: &mut Reply) -> CmdResult {
+    let len = combine(ctx, keys, algebra)?.len();
+    out.int(if limit == 0 { len } else { len.min(limit) } as i64);
+    Ok(())
+}
+
 const SINTERCARD: Command = read("sintercard", sintercard)
     .arity(-3)
     .keys(KeySpec::counted(usage::READ, 1))
@@ -367,11 +412,7 @@ const SINTERCARD: Command = read("sintercard", sintercard)
     .syntax("numkeys key [key ...] [LIMIT limit]");
 
 fn sintercard(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let count = number::parse_i64(&args[1]).filter(|count| *count > 0).ok_or(CommandError::NUMKEYS)?;
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    if count > args.len() - 2 {
-        return Err(CommandError::MORE_KEYS_THAN_ARGS);
-    }
+    let count = counted(args)?;
     let limit = intersection_limit(args, 2 + count)?;
     let sets = ctx.read_all::<Set>(args.slice(2..2 + count).iter())?;
     let present: Vec<&Set> = sets.iter().flatten().copied().collect();

@@ -1,11 +1,14 @@
 //! The string family: values that are bytes or numbers.
 
+mod compare;
+
 use super::keys::ExpireUnit;
 use super::{float_error, int, is, write_string};
 use crate::command::{Command, Group, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use crate::notify::EventClasses;
+use compare::Comparison;
 use resplite_resp::number;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -34,6 +37,9 @@ pub(crate) const COMMANDS: &[Command] = &[
     MGET,
     MSET,
     MSETNX,
+    compare::MSETEX,
+    compare::DIGEST,
+    compare::DELEX,
     LCS,
 ];
 
@@ -62,7 +68,7 @@ const SET: Command = write("set", set)
     .deny_oom()
     .doc("Sets a string, whatever was there before; conditions, expiry and the old value on request.")
     .syntax(
-        "key value [NX | XX] [GET] \
+        "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] \
          [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
     );
 
@@ -73,6 +79,7 @@ enum Condition {
     Always,
     IfMissing,
     IfPresent,
+    If(Comparison),
 }
 
 #[derive(Default)]
@@ -101,11 +108,15 @@ impl SetOptions {
                     at += 1;
                 }
                 Some(_) => return Err(CommandError::SYNTAX),
-                None if !getex && is(word, "nx") && options.condition != Condition::IfPresent => {
+                None if !getex && is(word, "nx") && options.may_become(Condition::IfMissing) => {
                     options.condition = Condition::IfMissing;
                 }
-                None if !getex && is(word, "xx") && options.condition != Condition::IfMissing => {
+                None if !getex && is(word, "xx") && options.may_become(Condition::IfPresent) => {
                     options.condition = Condition::IfPresent;
+                }
+                None if !getex && options.condition == Condition::Always && Comparison::parse(args, at).is_some() => {
+                    options.condition = Comparison::parse(args, at).map_or(Condition::Always, Condition::If);
+                    at += 1;
                 }
                 None if !getex && is(word, "get") => options.get = true,
                 None if !getex && is(word, "keepttl") && options.expire.is_none() => options.keep = true,
@@ -115,6 +126,34 @@ impl SetOptions {
             at += 1;
         }
         Ok(options)
+    }
+
+    /// A condition may be given again, but not with another one.
+    fn may_become(&self, condition: Condition) -> bool {
+        self.condition == Condition::Always || self.condition == condition
+    }
+
+    /// Whether the value that is there decides.
+    fn compares(&self) -> bool {
+        matches!(self.condition, Condition::If(_))
+    }
+
+    /// Whether a key may be set that is there or not; comparisons say nothing about that.
+    fn allows(&self, is_present: bool) -> bool {
+        match self.condition {
+            Condition::IfMissing => !is_present,
+            Condition::IfPresent => is_present,
+            Condition::Always | Condition::If(_) => true,
+        }
+    }
+
+    /// What becomes of the deadline.
+    fn expiry(&self, ctx: &Ctx<'_>, args: Args<'_>) -> CmdResult<Expiry> {
+        Ok(match self.deadline(ctx, args)? {
+            Some(at) => Expiry::At(at),
+            None if self.keep => Expiry::Keep,
+            None => Expiry::Never,
+        })
     }
 
     fn deadline(&self, ctx: &Ctx<'_>, args: Args<'_>) -> CmdResult<Option<Millis>> {
@@ -141,14 +180,15 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         return Ok(());
     }
     let options = SetOptions::parse(args, 3, false)?;
-    let expiry = match options.deadline(ctx, args)? {
-        Some(at) => Expiry::At(at),
-        None if options.keep => Expiry::Keep,
-        None => Expiry::Never,
-    };
-    let present = if options.get {
+    let expiry = options.expiry(ctx, args)?;
+    let mut met = true;
+    let present = if options.get || options.compares() {
         let value = ctx.string(&args[1])?;
+        if let Condition::If(comparison) = options.condition {
+            met = comparison.holds(value, args)?;
+        }
         match value {
+            _ if !options.get => {}
             Some(value) => write_string(out, value),
             None => out.nil(),
         }
@@ -156,13 +196,12 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     } else {
         options.condition != Condition::Always && ctx.peek(&args[1]).is_some()
     };
-    let met = match options.condition {
-        Condition::Always => true,
-        Condition::IfMissing => !present,
-        Condition::IfPresent => present,
-    };
+    met &= options.allows(present);
     if met {
         set_to(ctx, &args[1], &args[2], expiry);
+        if options.compares() {
+            compare::log_set(ctx, &args[1], &args[2], expiry);
+        }
     }
     match (options.get, met) {
         (true, _) => {}
