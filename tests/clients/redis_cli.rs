@@ -86,6 +86,42 @@ fn scans_and_finds_big_keys() {
 }
 
 #[test]
+fn finds_hot_keys_where_uses_are_counted() {
+    let server = Server::builder().start().unwrap();
+    let mut client = server.client();
+    client.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "lfu-log-factor", "0"]);
+    for number in 0..200 {
+        client.call(["SET", &format!("string:{number}"), "v"]);
+    }
+    for _ in 0..30 {
+        client.call(["GET", "string:7"]);
+    }
+    let Some(said) = cli(&server, &["--hotkeys"], "") else { return };
+    assert!(said.contains("hot key found with counter: 35\tkeyname: \"string:7\""), "{said}");
+    assert!(said.contains("Sampled 200 keys in the keyspace!"), "{said}");
+}
+
+#[test]
+fn logs_in_as_a_user() {
+    let server = Server::builder().start().unwrap();
+    server.client().call(["ACL", "SETUSER", "ann", "on", ">pw", "~a*", "+get", "+set", "+acl|whoami"]);
+    let input = "ACL WHOAMI\nSET abc 1\nGET abc\nGET other\nDEL abc\nCONFIG GET x\n";
+    let Some(said) = cli(&server, &["--no-raw", "--user", "ann", "--pass", "pw", "--no-auth-warning"], input) else {
+        return;
+    };
+    assert_eq!(
+        said,
+        "\"ann\"\nOK\n\"1\"\n(error) NOPERM No permissions to access a key\n\
+         (error) NOPERM User ann has no permissions to run the 'del' command\n\
+         (error) NOPERM User ann has no permissions to run the 'config|get' command\n"
+    );
+    let said =
+        cli(&server, &["--no-raw", "--user", "ann", "--pass", "wrong", "--no-auth-warning"], "GET abc\n").unwrap();
+    // Without a login it is the default user, who may do everything here.
+    assert!(said.contains("\"1\""), "{said}");
+}
+
+#[test]
 fn takes_the_last_argument_from_standard_input() {
     let server = Server::builder().start().unwrap();
     let Some(said) = cli(&server, &["-x", "SET", "k"], "from a file\nwith two lines") else { return };

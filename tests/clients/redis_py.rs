@@ -44,6 +44,21 @@ fn locks_scripts_and_functions() {
 }
 
 #[test]
+fn users_with_rights() {
+    run("users.py");
+}
+
+#[test]
+fn a_cache_of_its_own() {
+    run("cached.py");
+}
+
+#[test]
+fn exporters_and_browsers() {
+    run("observers.py");
+}
+
+#[test]
 fn rate_limits() {
     run("limits_rates.py");
 }
