@@ -134,6 +134,8 @@ pub struct Settings {
     pub requirepass: String,
     /// Users that the configuration declares: name and rules of each, as `user` lines have them.
     pub users: Vec<Vec<String>>,
+    /// Commands that go by another name, or by none if it is empty: the name and the new name of each.
+    pub renamed_commands: Vec<(String, String)>,
     /// File of the users, or empty; then there must be no `users`.
     pub aclfile: String,
     /// Entries that ACL LOG keeps.
@@ -253,6 +255,7 @@ impl Default for Settings {
             io_threads: 0,
             requirepass: String::new(),
             users: Vec::new(),
+            renamed_commands: Vec::new(),
             aclfile: String::new(),
             acllog_max_len: 128,
             acl_pubsub_default: false,
@@ -319,6 +322,12 @@ impl Settings {
     pub fn apply(&mut self, name: &str, words: &[&str]) -> Result<(), String> {
         if name.eq_ignore_ascii_case("user") {
             return self.declare_user(words);
+        }
+        if name.eq_ignore_ascii_case("rename-command") {
+            let [old, new] = *words else { return Err("wrong number of arguments".into()) };
+            crate::names::check(self, old, new)?;
+            self.renamed_commands.push((old.to_owned(), new.to_owned()));
+            return Ok(());
         }
         let setting = table::find(name).ok_or("Bad directive or wrong number of arguments")?;
         let before = self.save.clone();

@@ -283,7 +283,8 @@ impl<'a> Ctx<'a> {
             // What nearly all commands are: one shard, and nothing goes with them that would have to be gathered.
             if shard.dirty() != before {
                 let db = self.session.db;
-                let position = self.engine.log.append_with(db, db, |buffer| journal::write(buffer, args));
+                let name = self.engine.names.own(self.command, args);
+                let position = self.engine.log.append_with(db, db, |buffer| journal::write(buffer, name, args));
                 shard.set_log_position(position);
                 self.session.has_logged = true;
             }
@@ -293,7 +294,8 @@ impl<'a> Ctx<'a> {
         let is_forced = std::mem::take(&mut self.session.journal.is_forced);
         if !is_rewritten && (is_forced || self.locked.dirty() != before) {
             self.note_expired();
-            self.session.journal.command(self.session.db, args);
+            let name = self.engine.names.own(self.command, args);
+            self.session.journal.command(self.session.db, name, args);
         }
     }
 

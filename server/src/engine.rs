@@ -11,6 +11,7 @@ use crate::context::{Ctx, KeyHashes};
 use crate::error::{CmdResult, CommandError};
 use crate::eviction::{Evictor, Room};
 use crate::monitor::Monitors;
+use crate::names::Names;
 use crate::notify::EventClasses;
 use crate::pause::Pause;
 use crate::persistence::{ENDED, LOADING, Persistence, SAVE_FAILED};
@@ -147,6 +148,7 @@ pub(crate) struct Engine {
     pub(crate) persistence: Persistence,
     pub(crate) registry: Registry,
     pub(crate) acl: Acl,
+    pub(crate) names: Names,
     pub(crate) pubsub: PubSub,
     pub(crate) monitors: Monitors,
     pub(crate) stats: Stats,
@@ -219,6 +221,7 @@ impl Engine {
             clock,
             registry: Registry::default(),
             acl: Acl::new(&settings),
+            names: Names::new(&settings),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
             stats: Stats::default(),
@@ -509,7 +512,7 @@ impl Engine {
     ) -> Ran {
         let prepared = &mut scratch.prepared;
         prepared.clear();
-        prepared.extend(batch.iter(bytes).map(|args| self.prepare(args)));
+        prepared.extend(batch.iter(bytes).map(|args| self.prepare(self.names.find(args.name()), args)));
         if prepared.len() > 1 {
             self.touch(session.db, prepared);
         }
@@ -644,7 +647,9 @@ impl Engine {
 
     /// Runs one command that did not come in a batch, unless a pause keeps it from running: then `session.is_paused`.
     pub(crate) fn execute_one(&self, session: &mut Session, args: Args<'_>, out: &mut Reply) {
-        let prepared = self.prepare(args);
+        // A log has the commands' own names.
+        let command = if session.is_replay { command::find(args.name()) } else { self.names.find(args.name()) };
+        let prepared = self.prepare(command, args);
         session.is_paused = self.pause.is_on() && self.is_paused(session, prepared.command, args);
         if session.is_paused {
             return;
@@ -658,8 +663,7 @@ impl Engine {
     }
 
     #[inline]
-    fn prepare(&self, args: Args<'_>) -> Prepared {
-        let command = command::find(args.name());
+    fn prepare(&self, command: Option<&'static Command>, args: Args<'_>) -> Prepared {
         let mut hash = 0;
         if let Some(command) = command
             && command.first_key != 0

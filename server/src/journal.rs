@@ -27,9 +27,9 @@ pub(crate) struct Journal {
 impl Journal {
     /// Notes a command as the client sent it.
     #[inline]
-    pub(crate) fn command(&mut self, db: usize, args: Args<'_>) {
+    pub(crate) fn command(&mut self, db: usize, name: &[u8], args: Args<'_>) {
         self.begin(db);
-        write(&mut self.bytes, args);
+        write(&mut self.bytes, name, args);
     }
 
     /// Notes a command that says what another one did.
@@ -86,10 +86,11 @@ const MOST_FRAME: usize = 32;
 
 /// Appends a command as logs hold it.
 #[inline]
-pub(crate) fn write(out: &mut Vec<u8>, args: Args<'_>) {
-    out.reserve(args.byte_len() + (args.len() + 1) * MOST_FRAME);
+pub(crate) fn write(out: &mut Vec<u8>, name: &[u8], args: Args<'_>) {
+    out.reserve(name.len() + args.byte_len() + (args.len() + 1) * MOST_FRAME);
     write_count(out, b'*', args.len());
-    args.iter().for_each(|arg| write_bulk(out, arg));
+    write_bulk(out, name);
+    args.iter().skip(1).for_each(|arg| write_bulk(out, arg));
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod error;
 mod eviction;
 mod journal;
 mod monitor;
+mod names;
 mod net;
 mod notify;
 mod outbox;

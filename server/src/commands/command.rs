@@ -7,6 +7,7 @@ use crate::acl::categories;
 use crate::command::{self, Command, Find, Flags, Group, Handler, KeySpec};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
+use crate::names::Names;
 use arguments::Argument;
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -62,14 +63,25 @@ const COMMAND: Command = Command {
     .doc("Facts about all commands.")
 };
 
-fn every(_: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
-    out.array(command::all().count());
-    command::all().for_each(|command| write_info(out, command));
+fn every(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    let all = named(ctx);
+    out.array(all.len());
+    all.into_iter().for_each(|command| write_info(out, &ctx.engine.names, command));
     Ok(())
 }
 
-fn count(_: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
-    out.int(command::all().count() as i64);
+/// The commands that have a name.
+fn named(ctx: &Ctx<'_>) -> Vec<&'static Command> {
+    command::all().filter(|command| ctx.engine.names.of(command).is_some()).collect()
+}
+
+/// What a command is called.
+fn name_of(names: &Names, command: &'static Command) -> String {
+    names.of(command).unwrap_or_default()
+}
+
+fn count(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    out.int(named(ctx).len() as i64);
     Ok(())
 }
 
@@ -80,46 +92,47 @@ fn info(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     }
     out.array(names.len());
     for name in names {
-        match command::find_by_full_name(name) {
-            Some(command) => write_info(out, command),
+        match ctx.engine.names.find_by_full_name(name) {
+            Some(command) => write_info(out, &ctx.engine.names, command),
             None => out.nil(),
         }
     }
     Ok(())
 }
 
-fn docs(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let names = args.from(2);
-    let found: Vec<&Command> = if names.is_empty() {
-        command::all().collect()
-    } else {
-        names.iter().filter_map(|name| command::find_by_full_name(name)).collect()
+fn docs(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let wanted = args.from(2);
+    let names = &ctx.engine.names;
+    let found = match wanted.is_empty() {
+        true => named(ctx),
+        false => wanted.iter().filter_map(|name| names.find_by_full_name(name)).collect(),
     };
     out.map(found.len());
-    found.into_iter().for_each(|command| write_docs(out, command));
+    found.into_iter().for_each(|command| write_docs(out, names, command));
     Ok(())
 }
 
-fn list(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+fn list(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mark = out.defer();
     let mut found = 0;
-    let mut write = |wanted: &dyn Fn(&Command) -> bool| {
-        for command in command::numbered().iter().filter(|command| wanted(command)) {
-            out.bulk(command.name);
+    let mut write = |wanted: &dyn Fn(&Command, &str) -> bool| {
+        for command in command::numbered() {
+            let Some(name) = ctx.engine.names.of(command).filter(|name| wanted(command, name)) else { continue };
+            out.bulk(name);
             found += 1;
         }
     };
     match args.len() {
-        2 => write(&|_| true),
+        2 => write(&|_, _| true),
         5 if is(&args[2], "filterby") => {
             let value = &args[4];
             match &args[3] {
                 kind if is(kind, "module") => {}
-                kind if is(kind, "aclcat") => write(&|command| {
+                kind if is(kind, "aclcat") => write(&|command, _| {
                     categories::of(command).iter().any(|category| category.as_bytes().eq_ignore_ascii_case(value))
                 }),
                 kind if is(kind, "pattern") => {
-                    write(&|command| glob::matches(value, command.name.as_bytes(), Case::Insensitive));
+                    write(&|_, name| glob::matches(value, name.as_bytes(), Case::Insensitive));
                 }
                 _ => return Err(CommandError::SYNTAX),
             }
@@ -130,15 +143,15 @@ fn list(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     Ok(())
 }
 
-fn getkeys(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let keys = keys_of(args.from(2))?;
+fn getkeys(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let keys = keys_of(&ctx.engine.names, args.from(2))?;
     out.array(keys.len());
     keys.iter().for_each(|(key, _)| out.bulk(key));
     Ok(())
 }
 
-fn getkeysandflags(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let keys = keys_of(args.from(2))?;
+fn getkeysandflags(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let keys = keys_of(&ctx.engine.names, args.from(2))?;
     out.array(keys.len());
     for (key, flags) in keys {
         out.array(2);
@@ -151,8 +164,8 @@ fn getkeysandflags(_: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResul
 /// A key and what a command does with it.
 type KeyUse<'a> = (&'a [u8], &'static [&'static str]);
 
-fn keys_of(args: Args<'_>) -> CmdResult<Vec<KeyUse<'_>>> {
-    let command = command::resolve(command::find(args.name()), args)
+fn keys_of<'a>(names: &Names, args: Args<'a>) -> CmdResult<Vec<KeyUse<'a>>> {
+    let command = command::resolve(names.find(args.name()), args)
         .map_err(|_| CommandError::text("ERR Invalid command specified"))?;
     if command.keys.iter().flatten().all(|spec| spec.is_channel) {
         return Err(CommandError::text("ERR The command has no key arguments"));
@@ -173,10 +186,10 @@ fn keys_of(args: Args<'_>) -> CmdResult<Vec<KeyUse<'_>>> {
     Ok(keys)
 }
 
-fn write_info(out: &mut Reply, command: &Command) {
+fn write_info(out: &mut Reply, names: &Names, command: &'static Command) {
     let range = LegacyRange::of(command);
     out.array(10);
-    out.bulk(command.name);
+    out.bulk(name_of(names, command));
     out.int(command.arity.into());
     let flags: Vec<&str> = Flags::NAMES
         .iter()
@@ -196,7 +209,7 @@ fn write_info(out: &mut Reply, command: &Command) {
     out.set(command.keys.iter().flatten().count());
     command.keys.iter().flatten().for_each(|spec| write_key_spec(out, spec));
     out.set(command.subcommands.len());
-    command.subcommands.iter().for_each(|sub| write_info(out, sub));
+    command.subcommands.iter().for_each(|sub| write_info(out, names, sub));
 }
 
 /// First key, last key and step, which is all that clients of old servers knew of a command's keys.
@@ -292,9 +305,9 @@ fn write_key_flags(out: &mut Reply, flags: &[&str]) {
     }
 }
 
-fn write_docs(out: &mut Reply, command: &Command) {
+fn write_docs(out: &mut Reply, names: &Names, command: &'static Command) {
     let arguments = arguments::of(command);
-    out.bulk(command.name);
+    out.bulk(name_of(names, command));
     out.map(3 + usize::from(!arguments.is_empty()) + usize::from(!command.subcommands.is_empty()));
     for (name, text) in [("summary", command.summary), ("since", command.since), ("group", command.group.name())] {
         out.bulk(name);
@@ -306,7 +319,7 @@ fn write_docs(out: &mut Reply, command: &Command) {
     if !command.subcommands.is_empty() {
         out.bulk("subcommands");
         out.map(command.subcommands.len());
-        command.subcommands.iter().for_each(|sub| write_docs(out, sub));
+        command.subcommands.iter().for_each(|sub| write_docs(out, names, sub));
     }
 }
 

@@ -94,7 +94,7 @@ impl<'c, 'a> ScriptCaller<'c, 'a> {
 
     /// The command of these arguments, if scripts may call it.
     fn admit(&self, args: Args<'_>) -> CmdResult<&'static Command> {
-        let command = command::resolve(command::find(args.name()), args);
+        let command = command::resolve(self.ctx.engine.names.find(args.name()), args);
         let command = command.map_err(|_| CommandError::UNKNOWN_IN_SCRIPT)?;
         if !command.takes(args.len()) {
             return Err(CommandError::ARITY_IN_SCRIPT);
@@ -169,7 +169,7 @@ impl Caller for ScriptCaller<'_, '_> {
     }
 
     fn may_call(&mut self, args: Args<'_>) -> Result<bool, ()> {
-        let command = command::resolve(command::find(args.name()), args).map_err(|_| ())?;
+        let command = command::resolve(self.ctx.engine.names.find(args.name()), args).map_err(|_| ())?;
         if !command.takes(args.len()) {
             return Err(());
         }
