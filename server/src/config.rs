@@ -292,7 +292,7 @@ impl Default for Settings {
             client_query_buffer_limit: 1 << 30,
             busy_reply_threshold: 5000,
             lua_memory_limit: 1 << 30,
-            hll_sparse_max_bytes: 3000,
+            hll_sparse_max_bytes: resplite_storage::types::hyperloglog::USUAL_SPARSE_BYTES as u64,
             slowlog_log_slower_than: 10_000,
             slowlog_max_len: 128,
             latency_monitor_threshold: 0,

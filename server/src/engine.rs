@@ -374,12 +374,7 @@ impl Engine {
         let left = std::mem::take(&mut *self.left_over.lock());
         for left in left {
             match left {
-                LeftOver::Watched(watched) => {
-                    for (db, key) in &watched.keys {
-                        let at = locked.key(*db, key);
-                        locked.shard(at.hash).unwatch(at, &watched.watcher);
-                    }
-                }
+                LeftOver::Watched(watched) => watched.leave(locked),
                 LeftOver::Wait(waiting) => waiting.leave_lines(locked),
             }
         }

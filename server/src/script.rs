@@ -319,7 +319,7 @@ impl Scripts {
         interpreter.set_limit(memory_limit(ctx));
         let mut caller = ScriptCaller::of_function(ctx, function.flags, &call, &function.name)?;
         let result = interpreter.run_function(function, call.keys, call.argv, &mut caller, out);
-        caller.end();
+        drop(caller);
         answer(ctx, result, || name.to_vec(), out);
         self.note_memory(inner);
         Ok(())
@@ -499,7 +499,7 @@ fn run_script(inner: &mut Inner, ctx: &mut Ctx<'_>, sha: &Sha, call: Call<'_>, o
     interpreter.set_limit(memory_limit(ctx));
     let mut caller = ScriptCaller::of_script(ctx, script.flags, &call)?;
     let result = interpreter.run_script(&script.compiled, call.keys, call.argv, &mut caller, out);
-    caller.end();
+    drop(caller);
     answer(ctx, result, || hex(sha).to_vec(), out);
     Ok(())
 }

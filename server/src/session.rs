@@ -10,7 +10,7 @@ use crate::registry::ClientRecord;
 use crate::waiting::Pending;
 use resplite_resp::reply::Protocol;
 use resplite_resp::request::OwnedArgs;
-use resplite_storage::keyspace::ShardSet;
+use resplite_storage::keyspace::{Locked, ShardSet};
 use resplite_storage::shard::Watcher;
 use std::sync::Arc;
 
@@ -41,6 +41,16 @@ pub(crate) struct Watched {
     pub(crate) watcher: Arc<Watcher>,
     /// Database and key.
     pub(crate) keys: Vec<(usize, Box<[u8]>)>,
+}
+
+impl Watched {
+    /// Takes the watcher out of the shards of its keys, all of which are locked.
+    pub(crate) fn leave(&self, locked: &mut Locked<'_>) {
+        for (db, key) in &self.keys {
+            let at = locked.key(*db, key);
+            locked.shard(at.hash).unwatch(at, &self.watcher);
+        }
+    }
 }
 
 /// One connection's state; in-process clients have one as well.

@@ -199,8 +199,6 @@ const PFSELFTEST: Command = Command::control(Group::HyperLogLog, "pfselftest", p
 
 fn pfselftest(_: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     const ELEMENTS: u64 = 100_000;
-    /// Bytes up to which one of them is sparse. Without an end each element would have to be looked for among thousands.
-    const MOST_SPARSE: usize = 3000;
     /// Six times the standard error.
     const MOST_ERROR: f64 = 0.0487;
     let (mut dense, mut sparse) = (hyperloglog::new(), hyperloglog::new());
@@ -208,7 +206,8 @@ fn pfselftest(_: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     let mut next_look = 1;
     for number in 1..=ELEMENTS {
         let element = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
-        let changes = [&mut dense, &mut sparse].map(|bytes| hyperloglog::add(bytes, &element, MOST_SPARSE));
+        let changes =
+            [&mut dense, &mut sparse].map(|bytes| hyperloglog::add(bytes, &element, hyperloglog::USUAL_SPARSE_BYTES));
         let [by_dense, by_sparse] = changes;
         if by_dense? != by_sparse? {
             return Err(CommandError::text("ERR TESTFAILED dense and sparse forms disagree"));

@@ -59,10 +59,7 @@ pub(crate) fn forget(ctx: &mut Ctx<'_>) {
 /// Forgets the watched keys, whose shards are locked.
 fn unwatch_locked(ctx: &mut Ctx<'_>) {
     let watched = std::mem::take(&mut ctx.session.watched);
-    for (db, key) in &watched.keys {
-        let at = ctx.at_db(*db, key);
-        ctx.shard(at).unwatch(at, &watched.watcher);
-    }
+    watched.leave(ctx.locked());
     ctx.session.record.watching.store(0, Ordering::Relaxed);
 }
 

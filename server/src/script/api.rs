@@ -256,7 +256,7 @@ fn log(stack: &mut Stack<'_>) -> Outcome {
                 text.push(b' ');
             }
             let part = stack.bytes(index).unwrap_or_default();
-            text.extend_from_slice(&part[..part.len().min(MOST_LOGGED - text.len().min(MOST_LOGGED))]);
+            text.extend_from_slice(&part[..part.len().min(MOST_LOGGED.saturating_sub(text.len()))]);
             if text.len() >= MOST_LOGGED {
                 break;
             }

@@ -89,9 +89,6 @@ impl<'c, 'a> ScriptCaller<'c, 'a> {
         ScriptCaller { ctx, kind, is_read_only, is_short, has_written: false, since: None, db, outer, was_logged }
     }
 
-    /// Puts back what the script may have changed for itself.
-    pub(super) fn end(self) {}
-
     /// The command of these arguments, if scripts may call it.
     fn admit(&self, args: Args<'_>) -> CmdResult<&'static Command> {
         let command = command::resolve(self.ctx.engine.names.find(args.name()), args);
@@ -139,6 +136,7 @@ impl<'c, 'a> ScriptCaller<'c, 'a> {
     }
 }
 
+/// Puts back what the script may have changed for itself.
 impl Drop for ScriptCaller<'_, '_> {
     fn drop(&mut self) {
         self.ctx.end_script(self.outer, self.db, self.was_logged);

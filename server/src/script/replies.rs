@@ -15,6 +15,10 @@ const MOST_AHEAD: usize = 1 << 16;
 /// Pushes one reply. Errors become tables with a field `err`; what RESP3 knows besides arrays become tables that say so.
 pub(super) fn push_reply(stack: &mut Stack<'_>, nodes: &mut Nodes<'_>) -> Result<(), Raised> {
     stack.reserve(LEVEL)?;
+    // Nothing else stops a reply from taking more memory than there is for scripts.
+    if stack.spare() == 0 {
+        return Err(stack.raise_out_of_memory());
+    }
     let Some(node) = nodes.next() else {
         stack.push_bool(false);
         return Ok(());
@@ -40,10 +44,6 @@ pub(super) fn push_reply(stack: &mut Stack<'_>, nodes: &mut Nodes<'_>) -> Result
         Node::Array(len) | Node::Push(len) => {
             stack.push_table(len.min(MOST_AHEAD), 0);
             for number in 1..=len {
-                // Nothing else stops a reply from taking more memory than there is for scripts.
-                if stack.spare() == 0 {
-                    return Err(stack.raise_out_of_memory());
-                }
                 push_reply(stack, nodes)?;
                 stack.set_element(-2, c_int::try_from(number).unwrap_or(c_int::MAX));
             }
@@ -52,9 +52,6 @@ pub(super) fn push_reply(stack: &mut Stack<'_>, nodes: &mut Nodes<'_>) -> Result
             stack.push_table(0, 1);
             stack.push_table(0, len.min(MOST_AHEAD));
             for _ in 0..len {
-                if stack.spare() == 0 {
-                    return Err(stack.raise_out_of_memory());
-                }
                 push_reply(stack, nodes)?;
                 push_reply(stack, nodes)?;
                 put(stack)?;
@@ -65,9 +62,6 @@ pub(super) fn push_reply(stack: &mut Stack<'_>, nodes: &mut Nodes<'_>) -> Result
             stack.push_table(0, 1);
             stack.push_table(0, len.min(MOST_AHEAD));
             for _ in 0..len {
-                if stack.spare() == 0 {
-                    return Err(stack.raise_out_of_memory());
-                }
                 push_reply(stack, nodes)?;
                 stack.push_bool(true);
                 put(stack)?;

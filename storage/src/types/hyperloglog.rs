@@ -9,6 +9,8 @@ use std::fmt;
 /// Registers.
 pub const REGISTERS: usize = 1 << BITS;
 /// Bits of a hash that choose the register.
+/// Bytes up to which a value is sparse where nothing else is said: each element is looked for among all runs of it.
+pub const USUAL_SPARSE_BYTES: usize = 3000;
 const BITS: u32 = 14;
 /// The longest run that a hash can show: the bits behind the register's number, and one.
 const MOST_RUN: usize = 64 - BITS as usize + 1;
@@ -457,7 +459,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const MOST: usize = 3000;
+    const MOST: usize = USUAL_SPARSE_BYTES;
 
     fn registers(bytes: &[u8]) -> Vec<u8> {
         let mut registers = Registers::default();
