@@ -37,6 +37,8 @@ pub(crate) enum Room {
 #[derive(Default)]
 pub(crate) struct Evictor {
     pool: Mutex<Vec<Candidate>>,
+    /// Who removes keys; kept from one time to the next.
+    housekeeper: Mutex<Option<Session>>,
     evicted: AtomicU64,
     /// More than may go at once has to go.
     is_behind: AtomicBool,
@@ -87,15 +89,17 @@ impl Engine {
             return Room::None;
         }
         let began = self.clock.micros();
-        let mut housekeeper = self.housekeeper();
+        let mut kept = self.evictor.housekeeper.lock();
+        let housekeeper = kept.get_or_insert_with(|| self.housekeeper());
+        self.refresh(housekeeper);
         let mut room = Room::Soon;
         for _ in 0..MOST_AT_ONCE {
             if self.used_memory() as u64 <= settings.maxmemory {
                 room = Room::Enough;
                 break;
             }
-            match self.next_victim(settings) {
-                Some(victim) => self.evict(&mut housekeeper, &victim, settings),
+            match self.next_victim(began, settings) {
+                Some(victim) => self.evict(housekeeper, &victim, began, settings),
                 None => {
                     room = Room::None;
                     break;
@@ -121,12 +125,12 @@ impl Engine {
     }
 
     /// The best of what is remembered and of some more keys; `None` if no key may go.
-    fn next_victim(&self, settings: &Settings) -> Option<Candidate> {
+    fn next_victim(&self, micros: u64, settings: &Settings) -> Option<Candidate> {
         let mut pool = self.evictor.pool.lock();
         let mut chance = self.chance.lock().fork();
         let shards = self.keyspace.shards();
         let first = chance.usize(..shards);
-        let now = settings.use_at(self.clock.micros(), || 0);
+        let now = settings.use_at(micros, || 0);
         for step in 0..shards {
             let shard = (first + step) % shards;
             // A script that keeps its shards would keep whoever waits here.
@@ -139,7 +143,9 @@ impl Engine {
                 match policy {
                     // No need to guess.
                     Policy::VolatileTtl => shard.first_to_expire(db).into_iter().for_each(&mut offer),
-                    _ if policy.is_random() => shard.sample(db, &mut chance, 1, policy.is_volatile(), &mut offer),
+                    // Each with the same probability: were neighbours drawn together, some buckets would run full and others empty.
+                    Policy::AllKeysRandom => shard.random(db, &mut chance).into_iter().for_each(&mut offer),
+                    Policy::VolatileRandom => shard.sample(db, &mut chance, 1, true, &mut offer),
                     _ => shard.sample(db, &mut chance, settings.maxmemory_samples, policy.is_volatile(), &mut offer),
                 }
             }
@@ -157,11 +163,10 @@ impl Engine {
     }
 
     /// Removes a key; those who log, watch, track and listen hear of it.
-    fn evict(&self, housekeeper: &mut Session, victim: &Candidate, settings: &Settings) {
+    fn evict(&self, housekeeper: &mut Session, victim: &Candidate, micros: u64, settings: &Settings) {
         let Candidate { score: then, db, key } = victim;
         let shard = self.keyspace.shard_of(self.keyspace.hash(key));
         let Some(locked) = self.keyspace.lock_one_unless(shard, || self.scripts.running.is_long()) else { return };
-        let micros = self.clock.micros();
         let now = settings.use_at(micros, || 0);
         housekeeper.db = *db;
         let mut ctx = Ctx::new(self, housekeeper, locked, &HOUSEKEEPING, micros, KeyHashes::default());

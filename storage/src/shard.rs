@@ -687,12 +687,11 @@ impl Shard {
         })
     }
 
-    /// Visits up to `count` entries by chance, some perhaps twice; of those with a deadline, if `volatile`.
+    /// Visits about `count` entries by chance, some perhaps twice; of those with a deadline, if `volatile`.
     pub fn sample(&self, db: usize, rng: &mut Rng, count: usize, volatile: bool, mut visit: impl FnMut(&Entry)) {
         let Db { table, deadlines, .. } = &self.dbs[db];
         if !volatile {
-            (0..count.min(table.len())).filter_map(|_| table.random(rng)).for_each(visit);
-            return;
+            return table.sample(rng, count, Entry::address, visit);
         }
         for _ in 0..count.min(deadlines.len()) {
             let drawn = deadlines.nth(rng.usize(..deadlines.len()));

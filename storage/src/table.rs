@@ -466,6 +466,28 @@ impl<E> Table<E> {
         }
     }
 
+    /// Visits about `count` entries from a place by chance on, which is not fair to those in full buckets: those of a bucket are neighbours, and are brought closer to the
+    /// processor together; `address` says where an entry's own bytes are. Visits all of the last bucket that it looks at.
+    pub fn sample(&self, rng: &mut Rng, count: usize, address: impl Fn(&E) -> *const u8, mut visit: impl FnMut(&E)) {
+        if self.is_empty() {
+            return;
+        }
+        let first = rng.usize(..self.buckets);
+        let mut left = count;
+        for step in 0..self.buckets {
+            let index = (first + step) % self.buckets;
+            let bucket = &self.segments[index / SEGMENT][index % SEGMENT];
+            bucket.for_each(&mut |entry| prefetch(address(entry)));
+            bucket.for_each(&mut |entry| {
+                visit(entry);
+                left = left.saturating_sub(1);
+            });
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
     /// All entries, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
         self.segments.iter().flatten().flat_map(|bucket| {
@@ -526,6 +548,29 @@ mod tests {
             assert!(remove(&mut table, value));
         }
         assert_eq!((table.len(), table.heap_bytes(), table.overflow), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_sample_has_enough_different_entries_and_none_is_left_out_for_ever() {
+        let mut rng = Rng::with_seed(3);
+        let mut table: Table<Box<u64>> = Table::default();
+        table.sample(&mut rng, 5, |entry| std::ptr::from_ref(&**entry).cast(), |_| panic!("there is nothing"));
+        for number in 0..300 {
+            table.insert(hash(number), Box::new(number), |entry| hash(**entry));
+            let mut seen = std::collections::HashSet::new();
+            table.sample(
+                &mut rng,
+                5,
+                |entry| std::ptr::from_ref(&**entry).cast(),
+                |entry| assert!(seen.insert(**entry)),
+            );
+            assert!(seen.len() >= table.len().min(5), "{} of {}", seen.len(), table.len());
+        }
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..2000 {
+            table.sample(&mut rng, 5, |entry| std::ptr::from_ref(&**entry).cast(), |entry| drop(seen.insert(**entry)));
+        }
+        assert_eq!(seen.len(), 300);
     }
 
     #[test]
