@@ -178,6 +178,27 @@ fn a_unix_socket_alone_opens_no_port() {
 }
 
 #[test]
+fn a_tls_port_alone_opens_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(path(dir.path(), "server.crt"), key.cert.pem()).unwrap();
+    std::fs::write(path(dir.path(), "server.key"), key.signing_key.serialize_pem()).unwrap();
+    // A port that was free a moment ago, as 0 is none.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let dir_name = path(dir.path(), "");
+    let options =
+        ["--port", "0", "--tls-port", &port, "--bind", "127.0.0.1", "--dir", &dir_name, "--tls-auth-clients", "no"];
+    let files = ["--tls-cert-file", "server.crt", "--tls-key-file", "server.key"];
+    let server = Running::start(&[&options[..], &files].concat());
+    let listening: Vec<&String> = server.said.iter().filter(|line| line.contains("Listening on ")).collect();
+    assert_eq!(listening, [&format!("Listening on tls:127.0.0.1:{port}")]);
+    let output = run(&options, "");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert_eq!(said.trim_end(), "Cannot start: Failed to configure TLS: No tls-cert-file configured!");
+}
+
+#[test]
 fn the_log_goes_to_a_file_and_its_level_follows_the_settings() {
     let dir = tempfile::tempdir().unwrap();
     let log = path(dir.path(), "log");

@@ -9,3 +9,4 @@ mod python;
 mod redis_cli;
 mod redis_py;
 mod redis_rs;
+mod tls;

@@ -1,9 +1,10 @@
 //! The protocol and the connection family over real sockets.
 
 use crate::support::socket::encode;
-use crate::support::{Connection, builder, check, server};
+use crate::support::{Connection, builder, check, other_address, server};
 use resplite::Value;
 use resplite_resp::reply::Protocol;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn small_talk() {
@@ -199,6 +200,63 @@ fn a_unix_socket_works_like_a_port() {
     assert_eq!(server.address(), None);
     drop(server);
     assert!(!path.exists(), "the socket's file goes with its server");
+}
+
+#[test]
+fn a_unix_socket_is_for_those_whom_its_permissions_let_in() {
+    let directory = tempfile::tempdir().unwrap();
+    for mode in [0o700, 0o770, 0o777, 0o600] {
+        let path = directory.path().join("resplite.sock");
+        let builder = builder().no_port().unix_socket(path.to_str().unwrap());
+        let server = builder.setting("unixsocketperm", &format!("{mode:o}")).unwrap().start().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
+        let mut connection = Connection::unix(&path).unwrap();
+        assert_eq!(connection.call(["CONFIG", "GET", "unixsocketperm"]).into_pairs().len(), 1);
+        drop(server);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn the_file_of_a_unix_socket_belongs_to_the_server_that_made_it_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("resplite.sock");
+    let start = || builder().no_port().unix_socket(path.to_str().unwrap()).start();
+    let first = start().unwrap();
+    let second = start().unwrap();
+    drop(first);
+    assert_eq!(Connection::unix(&path).unwrap().call(["PING"]).as_str(), Some("PONG"));
+    drop(second);
+    assert!(!path.exists());
+    // A file that is no socket is somebody's.
+    std::fs::write(&path, "a letter").unwrap();
+    let error = start().err().expect("the place is taken").to_string();
+    assert!(error.contains("resplite.sock"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a letter");
+}
+
+#[test]
+fn protected_mode_is_for_other_machines_while_there_is_no_password() {
+    let Some(ip) = other_address() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("resplite.sock");
+    let server = builder().bind("0.0.0.0").unix_socket(path.to_str().unwrap()).start().unwrap();
+    let port = server.address().unwrap().port();
+    let here = || Connection::tcp(([127, 0, 0, 1], port).into());
+    let there = || Connection::tcp((ip, port).into());
+    let refused = there().read_to_end();
+    assert!(refused.starts_with(b"-DENIED ") && refused.ends_with(b"\r\n"), "{refused:?}");
+    assert_eq!(here().call(["PING"]).as_str(), Some("PONG"));
+    assert_eq!(Connection::unix(&path).unwrap().call(["PING"]).as_str(), Some("PONG"));
+    let info = here().call(["INFO", "stats"]);
+    assert!(info.as_str().unwrap().contains("rejected_connections:1\r\n"), "{info:?}");
+    // A password is protection enough, whether it is asked for here or there.
+    assert!(here().call(["CONFIG", "SET", "requirepass", "secret"]).is_ok());
+    assert_eq!(there().call(["PING"]).as_error(), Some("NOAUTH Authentication required."));
+    let mut client = here();
+    assert!(client.call(["AUTH", "secret"]).is_ok());
+    assert!(client.call(["CONFIG", "SET", "requirepass", "", "protected-mode", "no"]).is_ok());
+    assert_eq!(there().call(["PING"]).as_str(), Some("PONG"));
 }
 
 #[test]

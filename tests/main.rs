@@ -25,4 +25,5 @@ mod names;
 mod queues;
 mod scripts;
 mod tidy;
+mod tls;
 mod twin;

@@ -51,14 +51,16 @@ pub(crate) fn parse(args: &[String], stdin: impl FnOnce() -> std::io::Result<Vec
         settings.read_text(&text).map_err(fatal)?;
     }
     apply_options(&mut settings, rest)?;
-    // With a Unix socket, `port 0` means what it means to Redis; without one nobody could reach the server.
-    if settings.port == Some(0) && !settings.unixsocket.is_empty() {
-        settings.port = None;
-    }
     if settings.bind.is_empty() {
         settings.port = None;
+        settings.tls.port = None;
     }
-    if settings.port.is_none() && settings.unixsocket.is_empty() {
+    // With another way in, `port 0` means what it means to Redis; without one nobody could reach the server.
+    let has_other = !settings.unixsocket.is_empty() || settings.tls.port.is_some();
+    if settings.port == Some(0) && has_other {
+        settings.port = None;
+    }
+    if settings.port.is_none() && !has_other {
         return Err("Configured to not listen anywhere: give an address to bind, or a unixsocket.".into());
     }
     Ok(Request::Serve(Box::new(settings)))
@@ -144,7 +146,7 @@ Usage: resplite [FILE | -] [--SETTING VALUE ...] ...
 FILE is a configuration file in the format of redis.conf; - reads one from standard input.
 Options are the settings of that file and override it. Some that are often wanted:
 
-  --port N              TCP port (6379). 0 takes a free port; with --unixsocket it means no TCP
+  --port N              TCP port (6379). 0 takes a free port; with --unixsocket or --tls-port, none
   --bind ADDRESS ...    addresses to listen on (127.0.0.1 -::1)
   --unixsocket PATH     listen on a Unix socket as well
   --requirepass WORD    password that clients need
@@ -211,6 +213,9 @@ mod tests {
     fn port_zero_is_any_port_unless_there_is_a_unix_socket() {
         assert_eq!(settings(&["--port", "0"]).unwrap().port, Some(0));
         assert_eq!(settings(&["--port", "0", "--unixsocket", "s"]).unwrap().port, None);
+        let given = settings(&["--port", "0", "--tls-port", "7"]).unwrap();
+        assert_eq!((given.port, given.tls.port), (None, Some(7)));
+        assert_eq!(settings(&["--port", "0", "--tls-port", "0"]).unwrap().port, Some(0));
         assert!(settings(&["--bind", ""]).unwrap_err().contains("not listen anywhere"));
     }
 

@@ -104,6 +104,69 @@ pub enum DebugAccess {
     Local,
 }
 
+/// Whether clients show a certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsAuthClients {
+    /// They need not, and nobody would look at it.
+    No,
+    /// Only those are let in whose certificate is good.
+    Yes,
+    /// They need not, but who shows one is let in only if it is good.
+    Optional,
+}
+
+/// The settings of TLS. Names of files are meant relative to `dir`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TlsSettings {
+    /// Port for TLS; 0 lets the system choose; `None` means no TLS at all.
+    pub port: Option<u16>,
+    /// File of the server's certificate, with those between it and its authority behind it, in PEM format.
+    pub cert_file: String,
+    /// File of the key that belongs to it, not encrypted.
+    pub key_file: String,
+    /// File of the authorities that clients' certificates come from, or empty.
+    pub ca_cert_file: String,
+    /// Directory of such files, or empty.
+    pub ca_cert_dir: String,
+    /// Whether clients show a certificate.
+    pub auth_clients: TlsAuthClients,
+    /// `TLSv1.2`, `TLSv1.3` or both; empty is both.
+    pub protocols: String,
+    /// Ciphers of TLS 1.2 by OpenSSL's names, separated by colons; empty is all.
+    pub ciphers: String,
+    /// Ciphers of TLS 1.3; empty is all.
+    pub ciphersuites: String,
+    /// Whether the server's order of ciphers counts, not the client's.
+    pub prefer_server_ciphers: bool,
+    /// Whether clients may take up earlier sessions, which saves the most of the handshake.
+    pub session_caching: bool,
+    /// Sessions that are kept for that; 0 is no limit.
+    pub session_cache_size: u32,
+    /// Seconds that they are kept for.
+    pub session_cache_timeout: u32,
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        TlsSettings {
+            port: None,
+            cert_file: String::new(),
+            key_file: String::new(),
+            ca_cert_file: String::new(),
+            ca_cert_dir: String::new(),
+            auth_clients: TlsAuthClients::Yes,
+            protocols: String::new(),
+            ciphers: String::new(),
+            ciphersuites: String::new(),
+            prefer_server_ciphers: false,
+            session_caching: true,
+            session_cache_size: 20 * 1024,
+            session_cache_timeout: 300,
+        }
+    }
+}
+
 /// All settings of a server. Made by [`crate::ServerBuilder`] or from a configuration file and arguments.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -116,7 +179,9 @@ pub struct Settings {
     pub unixsocket: String,
     /// Permissions of the Unix socket, or 0 for the system's default.
     pub unixsocketperm: u32,
-    /// Refuse remote clients while there is neither a password nor an explicit bind.
+    /// TLS.
+    pub tls: TlsSettings,
+    /// Refuse clients from other machines while the default user needs no password.
     pub protected_mode: bool,
     /// Length of the queue of connections that wait to be accepted.
     pub tcp_backlog: u32,
@@ -246,6 +311,7 @@ impl Default for Settings {
             bind: vec!["127.0.0.1".into(), "-::1".into()],
             unixsocket: String::new(),
             unixsocketperm: 0,
+            tls: TlsSettings::default(),
             protected_mode: true,
             tcp_backlog: 511,
             tcp_keepalive: 300,

@@ -20,6 +20,7 @@ use crate::registry::{ClientRecord, Registry};
 use crate::script::Scripts;
 use crate::session::{ReplyMode, Session, Watched};
 use crate::slow::{self, Done, Slow};
+use crate::tls::Tls;
 use crate::tracking::Tracking;
 use crate::waiting::{Waiting, WaitingRoom};
 use parking_lot::RwLock;
@@ -157,6 +158,7 @@ pub(crate) struct Engine {
     pub(crate) pause: Pause,
     pub(crate) tracking: Tracking,
     pub(crate) slow: Slow,
+    pub(crate) tls: Tls,
     pub(crate) scripts: Scripts,
     /// What clients have left in shards that a script kept from them.
     left_over: parking_lot::Mutex<Vec<LeftOver>>,
@@ -230,6 +232,7 @@ impl Engine {
             pause: Pause::default(),
             tracking: Tracking::default(),
             slow: Slow::default(),
+            tls: Tls::default(),
             scripts: Scripts::default(),
             left_over: parking_lot::Mutex::default(),
             bell: std::sync::OnceLock::new(),

@@ -98,6 +98,7 @@ fn what_is_kept(settings: &Settings) -> String {
 /// Says on standard output where the server listens and that it does, wherever the log goes.
 fn announce(server: &Server, settings: &Settings) {
     let mut sockets: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    sockets.extend(server.tls_addresses().iter().map(|address| format!("tls:{address}")));
     if !settings.unixsocket.is_empty() {
         sockets.push(format!("unix:{}", settings.path(&settings.unixsocket).display()));
     }

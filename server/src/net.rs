@@ -1,6 +1,7 @@
 //! Sockets and threads: listeners, workers and the expiry timer; the only part that knows tokio.
 
 mod connection;
+mod secure;
 
 use crate::config::Settings;
 use crate::engine::Engine;
@@ -14,8 +15,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
@@ -184,17 +185,45 @@ pub(crate) struct Network {
     stop: Arc<Notify>,
     threads: Vec<JoinHandle<()>>,
     addresses: Vec<SocketAddr>,
-    unixsocket: Option<PathBuf>,
+    tls_addresses: Vec<SocketAddr>,
+    unixsocket: Option<SocketFile>,
+}
+
+/// The file of a Unix socket; it goes with its server, unless another server's is there by now.
+struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn of(path: PathBuf) -> Self {
+        SocketFile { identity: Self::identify(&path), path }
+    }
+
+    fn identify(path: &Path) -> Option<(u64, u64)> {
+        std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.identity.is_some() && self.identity == Self::identify(&self.path) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Network {
     /// Opens the listeners that the settings name and starts the workers.
     pub(crate) fn start(engine: Arc<Engine>) -> io::Result<Network> {
         let (settings, _) = engine.settings();
-        let listeners = listen(&settings)?;
-        let addresses: Vec<SocketAddr> =
-            listeners.iter().filter_map(|listener| listener.local_addr().ok()?.as_socket()).collect();
-        if let Some(address) = addresses.first() {
+        engine.tls.load(&settings, &engine.clock).map_err(|reason| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("Failed to configure TLS: {reason}"))
+        })?;
+        let tcp = listen(&settings, settings.port)?;
+        let tls = listen(&settings, settings.tls.port)?;
+        let (addresses, tls_addresses) = (addresses(&tcp), addresses(&tls));
+        if let Some(address) = addresses.first().or(tls_addresses.first()) {
             engine.tcp_port.store(usize::from(address.port()), Ordering::Relaxed);
         }
         let unix = if settings.unixsocket.is_empty() { None } else { Some(listen_unix(&settings)?) };
@@ -204,7 +233,8 @@ impl Network {
             stop: stop.clone(),
             threads: Vec::new(),
             addresses,
-            unixsocket: unix.is_some().then(|| settings.path(&settings.unixsocket)),
+            tls_addresses,
+            unixsocket: unix.is_some().then(|| SocketFile::of(settings.path(&settings.unixsocket))),
         };
         let mut workers = Vec::new();
         for _ in 0..engine.workers {
@@ -212,7 +242,8 @@ impl Network {
             workers.push((Arc::new(Worker { inbox: Mutex::new(Some(inbox)), ..Worker::default() }), sender));
         }
         let doors = Doors {
-            tcp: listeners.iter().map(Socket::try_clone).collect::<io::Result<_>>()?,
+            tcp: tcp.iter().map(Socket::try_clone).collect::<io::Result<_>>()?,
+            tls: tls.iter().map(Socket::try_clone).collect::<io::Result<_>>()?,
             unix: unix.as_ref().map(std::os::unix::net::UnixListener::try_clone).transpose()?,
         };
         let hub = Arc::new(Hub { engine: engine.clone(), workers, doors });
@@ -225,7 +256,7 @@ impl Network {
                 }
             }));
         }
-        let mut first = Some((listeners, unix));
+        let mut first = Some(Listeners { tcp, tls, unix });
         for number in 0..engine.workers {
             let (hub, stop, sockets) = (hub.clone(), stop.clone(), first.take());
             let log = engine.log.clone();
@@ -248,6 +279,11 @@ impl Network {
         &self.addresses
     }
 
+    /// Addresses of the TLS listeners.
+    pub(crate) fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
     /// Ends all connections and threads; returns when they are gone.
     pub(crate) fn stop(&mut self) {
         self.engine.stop();
@@ -260,9 +296,7 @@ impl Network {
                 log::error!("a worker thread has panicked");
             }
         }
-        if let Some(path) = self.unixsocket.take() {
-            let _ = std::fs::remove_file(path);
-        }
+        self.unixsocket = None;
     }
 
     /// Tells the workers to end without waiting for them.
@@ -304,6 +338,7 @@ struct Hub {
 /// The listening sockets once more, for a worker whose event loop does not get to run.
 struct Doors {
     tcp: Vec<Socket>,
+    tls: Vec<Socket>,
     unix: Option<std::os::unix::net::UnixListener>,
 }
 
@@ -318,7 +353,9 @@ impl Hub {
 
     /// Lets in whoever stands at the door, to this worker.
     fn accept_while_busy(&self, worker: &Arc<Worker>) {
-        for door in &self.doors.tcp {
+        let Doors { tcp, tls, .. } = &self.doors;
+        let doors = tcp.iter().map(|door| (door, Door::Tcp)).chain(tls.iter().map(|door| (door, Door::Tls)));
+        for (door, kind) in doors {
             while let Ok((socket, _)) = door.accept() {
                 // Those that come otherwise are made so by the event loop.
                 if socket.set_nonblocking(true).is_err() {
@@ -326,8 +363,8 @@ impl Hub {
                 }
                 let stream = std::net::TcpStream::from(socket);
                 let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { continue };
-                let ip = Some(peer.ip());
-                admit(self, Stream::tcp(stream), peer.to_string(), local.to_string(), ip, Some(worker));
+                let Some(stream) = self.stream(stream, kind) else { continue };
+                admit(self, stream, peer.to_string(), local.to_string(), Some(peer.ip()), Some(worker));
             }
         }
         let path = &self.engine.settings().0.unixsocket;
@@ -339,19 +376,40 @@ impl Hub {
         }
     }
 
+    /// A stream as those have to be that came through this door.
+    fn stream(&self, stream: std::net::TcpStream, door: Door) -> Option<Stream> {
+        match door {
+            Door::Tcp => Some(Stream::tcp(stream)),
+            Door::Tls => self.engine.tls.config().map(|config| Stream::tls(stream, config)),
+        }
+    }
+
     /// Number of connections, those included that their workers have yet to take on.
     fn connections(&self) -> usize {
         self.workers.iter().map(|(worker, _)| worker.connections.load(Ordering::Relaxed)).sum()
     }
 }
 
-type Listeners = (Vec<Socket>, Option<std::os::unix::net::UnixListener>);
+/// The listening sockets on their way to the worker that watches them.
+struct Listeners {
+    tcp: Vec<Socket>,
+    tls: Vec<Socket>,
+    unix: Option<std::os::unix::net::UnixListener>,
+}
+
+/// What those speak who come through a listening socket of TCP.
+#[derive(Clone, Copy)]
+enum Door {
+    Tcp,
+    Tls,
+}
 
 async fn run_worker(hub: Arc<Hub>, number: usize, sockets: Option<Listeners>, stop: Arc<Notify>) {
-    if let Some((listeners, unix)) = sockets {
-        for listener in listeners {
+    if let Some(Listeners { tcp, tls, unix }) = sockets {
+        let tcp = tcp.into_iter().map(|listener| (listener, Door::Tcp));
+        for (listener, door) in tcp.chain(tls.into_iter().map(|listener| (listener, Door::Tls))) {
             match tokio::net::TcpListener::from_std(listener.into()) {
-                Ok(listener) => drop(tokio::spawn(accept_tcp(hub.clone(), listener))),
+                Ok(listener) => drop(tokio::spawn(accept_tcp(hub.clone(), listener, door))),
                 Err(error) => log::error!("cannot watch a listening socket: {error}"),
             }
         }
@@ -432,13 +490,17 @@ async fn act_when_due(engine: Arc<Engine>) {
     }
 }
 
-async fn accept_tcp(hub: Arc<Hub>, listener: tokio::net::TcpListener) {
+async fn accept_tcp(hub: Arc<Hub>, listener: tokio::net::TcpListener, door: Door) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let local = stream.local_addr().map_or_else(|_| String::new(), |local| local.to_string());
                 match stream.into_std() {
-                    Ok(stream) => admit(&hub, Stream::tcp(stream), peer.to_string(), local, Some(peer.ip()), None),
+                    Ok(stream) => {
+                        if let Some(stream) = hub.stream(stream, door) {
+                            admit(&hub, stream, peer.to_string(), local, Some(peer.ip()), None);
+                        }
+                    }
                     Err(error) => log::warn!("cannot hand over a connection: {error}"),
                 }
             }
@@ -471,7 +533,7 @@ const PROTECTED: &str = "-DENIED Resplite is running in protected mode because p
     protected-mode to no.\r\n";
 
 /// Lets a new connection in, or tells it why not: to the worker that has the fewest, or to this one, whose thread calls.
-fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAddr>, here: Option<&Arc<Worker>>) {
+fn admit(hub: &Hub, mut stream: Stream, peer: String, local: String, ip: Option<IpAddr>, here: Option<&Arc<Worker>>) {
     let engine = &hub.engine;
     let (settings, _) = engine.settings();
     let refusal = if hub.connections() >= settings.maxclients {
@@ -484,12 +546,17 @@ fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAd
     } else {
         None
     };
-    if let Some(refusal) = refusal {
-        engine.stats.rejected.fetch_add(1, Ordering::Relaxed);
-        stream.refuse(refusal.as_bytes());
-        return;
+    match (refusal, &mut stream) {
+        (None, _) => drop(engine.stats.connections.fetch_add(1, Ordering::Relaxed)),
+        (Some(text), Stream::StdTls(.., last_words)) if text == PROTECTED => {
+            engine.stats.rejected.fetch_add(1, Ordering::Relaxed);
+            *last_words = Some(text.as_bytes());
+        }
+        (Some(text), _) => {
+            engine.stats.rejected.fetch_add(1, Ordering::Relaxed);
+            return stream.refuse(text.as_bytes());
+        }
     }
-    engine.stats.connections.fetch_add(1, Ordering::Relaxed);
     stream.configure(settings.tcp_keepalive);
     match here {
         Some(worker) => serve_connection(engine, worker, (stream, peer, local, Seat::take(worker))),
@@ -497,11 +564,14 @@ fn admit(hub: &Hub, stream: Stream, peer: String, local: String, ip: Option<IpAd
     }
 }
 
-/// Opens the TCP listeners. An optional address (`-` in front) that this machine does not have is left out.
-fn listen(settings: &Settings) -> io::Result<Vec<Socket>> {
-    let Some(port) = settings.port else { return Ok(Vec::new()) };
+fn addresses(listeners: &[Socket]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| listener.local_addr().ok()?.as_socket()).collect()
+}
+
+/// Opens the listeners of a port. An optional address (`-` in front) that this machine does not have is left out.
+fn listen(settings: &Settings, port: Option<u16>) -> io::Result<Vec<Socket>> {
+    let Some(mut port) = port else { return Ok(Vec::new()) };
     let mut sockets: Vec<Socket> = Vec::new();
-    let mut port = port;
     for bind in &settings.bind {
         let (name, optional) = match bind.strip_prefix('-') {
             Some(name) => (name, true),
@@ -554,16 +624,19 @@ fn listen_on(name: &str, port: u16, backlog: u32) -> io::Result<Socket> {
 fn listen_unix(settings: &Settings) -> io::Result<std::os::unix::net::UnixListener> {
     let path = settings.path(&settings.unixsocket);
     let path = path.as_path();
-    // A socket that an earlier run left behind must not keep this one from starting.
-    let _ = std::fs::remove_file(path);
+    // A socket that an earlier run left behind must not keep this one from starting. Whatever else lies there stays.
+    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        let _ = std::fs::remove_file(path);
+    }
     let in_context = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?).map_err(in_context)?;
-    socket.listen(i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX)).map_err(in_context)?;
-    socket.set_nonblocking(true)?;
+    // Before anybody can connect.
     if settings.unixsocketperm != 0 {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.unixsocketperm)).map_err(in_context)?;
     }
+    socket.listen(i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX)).map_err(in_context)?;
+    socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 

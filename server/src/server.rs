@@ -53,6 +53,16 @@ impl Server {
         self.network.addresses()
     }
 
+    /// The first address that the server listens on for TLS, if it does.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.network.tls_addresses().first().copied()
+    }
+
+    /// All addresses that the server listens on for TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        self.network.tls_addresses()
+    }
+
     /// A client that needs no socket.
     pub fn client(&self) -> Client {
         Client::new(self.engine.clone())
@@ -124,6 +134,24 @@ impl ServerBuilder {
     /// No TCP at all: only in-process clients, and a Unix socket if one is set.
     pub fn no_port(mut self) -> Self {
         self.settings.port = None;
+        self
+    }
+
+    /// Listens for TLS as well, on this port; 0 takes a free one, which [`Server::tls_address`] tells. `cert` and `key` are
+    /// files in PEM format. Clients show a certificate, too, unless the setting `tls-auth-clients` says `no`; where it comes
+    /// from is what `tls-ca-cert-file` says. [`ServerBuilder::no_port`] leaves nothing but TLS.
+    ///
+    /// ```no_run
+    /// let server = resplite::Server::builder().no_port().tls(0, "server.crt", "server.key");
+    /// let server = server.setting("tls-auth-clients", "no")?.start()?;
+    /// println!("rediss://{}", server.tls_address().expect("it listens"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn tls(mut self, port: u16, cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        let tls = &mut self.settings.tls;
+        tls.port = Some(port);
+        tls.cert_file = cert.as_ref().to_string_lossy().into_owned();
+        tls.key_file = key.as_ref().to_string_lossy().into_owned();
         self
     }
 

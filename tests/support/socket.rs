@@ -4,10 +4,13 @@ use super::frame;
 use bytes::BytesMut;
 use resplite::Value;
 use resplite_resp::reply::Protocol;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A stream of either kind.
@@ -24,6 +27,12 @@ impl Stream for TcpStream {
 impl Stream for UnixStream {
     fn set_waits(&self, waits: bool) {
         self.set_nonblocking(!waits).expect("an open socket");
+    }
+}
+
+impl Stream for StreamOwned<ClientConnection, TcpStream> {
+    fn set_waits(&self, waits: bool) {
+        self.sock.set_waits(waits);
     }
 }
 
@@ -52,6 +61,19 @@ impl Connection {
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         Some(Self::over(stream))
+    }
+
+    /// Connects by TLS as `config` says, with the handshake behind it.
+    pub fn tls(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let name = ServerName::from(address.ip());
+        let mut session = ClientConnection::new(config, name).map_err(std::io::Error::other)?;
+        while session.is_handshaking() {
+            session.complete_io(&mut stream)?;
+        }
+        Ok(Self::over(StreamOwned::new(session, stream)))
     }
 
     /// Connects over a Unix socket.
@@ -108,6 +130,18 @@ impl Connection {
             if !self.fill() {
                 return None;
             }
+        }
+    }
+
+    /// Reads a reply from a server that may cut the connection, in whatever way.
+    pub fn try_answer(&mut self) -> Option<Value> {
+        let mut chunk = [0; 1024];
+        loop {
+            if let Some(value) = Value::decode_mut(self.protocol, &mut self.buffer).expect("a well-formed reply") {
+                return Some(value);
+            }
+            let read = self.stream.read(&mut chunk).ok().filter(|read| *read > 0)?;
+            self.buffer.extend_from_slice(&chunk[..read]);
         }
     }
 

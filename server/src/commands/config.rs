@@ -5,6 +5,7 @@ use crate::config::Settings;
 use crate::config::file;
 use crate::config::table::{self, Changes, SETTINGS, Setting};
 use crate::context::Ctx;
+use crate::engine::Engine;
 use crate::error::{CmdResult, CommandError};
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
@@ -78,7 +79,12 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         // It waits for what needs all shards, of which this transaction holds some.
         return Err(failed("appendonly", "not together with keys in a transaction"));
     }
-    ctx.engine.change_settings(|settings| apply_all(settings, &changes))?;
+    // Also if the names are the same: there may be others in the files.
+    let tls = changes.iter().find(|(setting, ..)| setting.name.starts_with("tls-"));
+    ctx.engine.change_settings(|settings| {
+        apply_all(settings, &changes)?;
+        tls.map_or(Ok(()), |(_, name, _)| load_tls(ctx.engine, settings, name))
+    })?;
     if let Err(error) = ctx.engine.follow_settings(&before) {
         ctx.engine.change_settings(|settings| {
             // Only what this command has changed: others may have changed something meanwhile.
@@ -86,7 +92,7 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
                 let value = setting.value(&before);
                 setting.set(settings, &[value.as_str()]).map_err(|reason| failed(setting.name, &reason))?;
             }
-            CmdResult::Ok(())
+            tls.map_or(Ok(()), |(_, name, _)| load_tls(ctx.engine, settings, name))
         })?;
         return Err(failed("appendonly", &error.to_string()));
     }
@@ -132,6 +138,14 @@ fn apply_all(settings: &mut Settings, changes: &[Change]) -> CmdResult {
         setting.set(settings, &[value.as_str()]).map_err(|reason| failed(name, &reason))?;
     }
     Ok(())
+}
+
+/// Has new connections met with what the settings say of TLS; why that cannot be is for the operator to read.
+fn load_tls(engine: &Engine, settings: &Settings, name: &str) -> CmdResult {
+    engine.tls.load(settings, &engine.clock).map_err(|reason| {
+        log::warn!("CONFIG SET {name}: {reason}");
+        failed(name, "Unable to update TLS configuration. Check server logs.")
+    })
 }
 
 fn failed(name: &str, reason: &str) -> CommandError {

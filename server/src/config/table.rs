@@ -1,7 +1,9 @@
 //! The table of settings, one row each: reading, showing, changing and writing back a setting follow from its row.
 
 use super::words::{format_memory, parse_memory, quote};
-use super::{AppendFsync, DebugAccess, EventClasses, LogLevel, OutputLimit, Policy, SavePoint, Settings};
+use super::{
+    AppendFsync, DebugAccess, EventClasses, LogLevel, OutputLimit, Policy, SavePoint, Settings, TlsAuthClients,
+};
 
 /// When a setting can change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,6 +94,51 @@ pub(crate) const SETTINGS: &[Setting] = &[
     number("unixsocketperm", 0, 0o777, |s| i128::from(s.unixsocketperm), |s, v| s.unixsocketperm = v as u32)
         .unit(Unit::Octal)
         .at_start(),
+    // As in Redis, 0 is none.
+    number(
+        "tls-port",
+        0,
+        65_535,
+        |s| i128::from(s.tls.port.unwrap_or(0)),
+        |s, v| s.tls.port = (v > 0).then_some(v as u16),
+    )
+    .at_start(),
+    text("tls-cert-file", |s| s.tls.cert_file.clone(), |s, v| keep(&mut s.tls.cert_file, v)),
+    text("tls-key-file", |s| s.tls.key_file.clone(), |s, v| keep(&mut s.tls.key_file, v)),
+    text("tls-key-file-pass", |_| String::new(), refuse_pass),
+    text("tls-ca-cert-file", |s| s.tls.ca_cert_file.clone(), |s, v| keep(&mut s.tls.ca_cert_file, v)),
+    text("tls-ca-cert-dir", |s| s.tls.ca_cert_dir.clone(), |s, v| keep(&mut s.tls.ca_cert_dir, v)),
+    choice(
+        "tls-auth-clients",
+        AUTH_CLIENTS,
+        |s| s.tls.auth_clients as usize,
+        |s, v| s.tls.auth_clients = AUTH_CLIENTS_OF[v],
+    ),
+    text("tls-protocols", |s| s.tls.protocols.clone(), |s, v| keep(&mut s.tls.protocols, v)),
+    text("tls-ciphers", |s| s.tls.ciphers.clone(), |s, v| keep(&mut s.tls.ciphers, v)),
+    text("tls-ciphersuites", |s| s.tls.ciphersuites.clone(), |s, v| keep(&mut s.tls.ciphersuites, v)),
+    switch("tls-prefer-server-ciphers", |s| s.tls.prefer_server_ciphers, |s, v| s.tls.prefer_server_ciphers = v),
+    switch("tls-session-caching", |s| s.tls.session_caching, |s, v| s.tls.session_caching = v),
+    number(
+        "tls-session-cache-size",
+        0,
+        INT,
+        |s| i128::from(s.tls.session_cache_size),
+        |s, v| s.tls.session_cache_size = v as u32,
+    ),
+    number(
+        "tls-session-cache-timeout",
+        0,
+        INT,
+        |s| i128::from(s.tls.session_cache_timeout),
+        |s, v| s.tls.session_cache_timeout = v as u32,
+    ),
+    absent("tls-dh-params-file", "", &[""], Others::Any),
+    absent("tls-client-cert-file", "", &[""], Others::Any),
+    absent("tls-client-key-file", "", &[""], Others::Any),
+    text("tls-client-key-file-pass", |_| String::new(), refuse_pass),
+    absent("tls-replication", "no", &["no"], Others::Switch),
+    absent("tls-cluster", "no", &["no"], Others::Switch),
     switch("protected-mode", |s| s.protected_mode, |s, v| s.protected_mode = v),
     number("tcp-backlog", 0, INT, |s| i128::from(s.tcp_backlog), |s, v| s.tcp_backlog = v as u32).at_start(),
     number("tcp-keepalive", 0, INT, |s| i128::from(s.tcp_keepalive), |s, v| s.tcp_keepalive = v as u32),
@@ -293,6 +340,8 @@ const POLICY_OF: [Policy; 8] = [
     Policy::AllKeysRandom,
     Policy::NoEviction,
 ];
+const AUTH_CLIENTS: &[&str] = &["no", "yes", "optional"];
+const AUTH_CLIENTS_OF: [TlsAuthClients; 3] = [TlsAuthClients::No, TlsAuthClients::Yes, TlsAuthClients::Optional];
 const LEVELS: &[&str] = &["debug", "verbose", "notice", "warning", "nothing"];
 const LEVEL_OF: [LogLevel; 5] =
     [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning, LogLevel::Nothing];
@@ -448,6 +497,15 @@ fn number_in(word: &str, unit: Unit, min: i128, max: i128) -> Result<i128, Strin
 fn keep(field: &mut String, value: &str) -> Result<(), String> {
     value.clone_into(field);
     Ok(())
+}
+
+/// A passphrase would have to lie beside the key that it protects. Its text is not repeated.
+fn refuse_pass(_: &mut Settings, pass: &str) -> Result<(), String> {
+    if pass.is_empty() {
+        Ok(())
+    } else {
+        Err("encrypted keys are not supported: store the key without a passphrase".into())
+    }
 }
 
 fn set_events(settings: &mut Settings, letters: &str) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! One connection: reads a batch, has the engine run it, writes the replies; nothing of commands or keys.
 
+use super::secure::Secure;
 use super::{Worker, descriptor, keep_alive};
 use crate::config::OutputLimit;
 use crate::engine::{BatchScratch, Engine};
@@ -50,13 +51,16 @@ impl Default for Scratch {
 pub(crate) enum Stream {
     StdTcp(std::net::TcpStream),
     StdUnix(std::os::unix::net::UnixStream),
+    /// To be TLS, with all that the peer will be told if it is not let in.
+    StdTls(std::net::TcpStream, Arc<rustls::ServerConfig>, Option<&'static [u8]>),
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
+    Tls(Box<Secure>),
 }
 
 /// Who says whether a socket is ready.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asking {
+pub(super) enum Asking {
     /// The event loop, which also wakes whoever is told that it is not.
     Loop,
     /// The socket itself, as the event loop does not get to run; nobody is woken.
@@ -72,19 +76,24 @@ impl Stream {
         Stream::StdUnix(stream)
     }
 
-    /// Tells the peer why it is not served. What the socket does not take at once is lost with it.
+    pub(crate) fn tls(stream: std::net::TcpStream, config: Arc<rustls::ServerConfig>) -> Self {
+        Stream::StdTls(stream, config, None)
+    }
+
+    /// Tells the peer why it is not served. What the socket does not take at once is lost with it. A peer that speaks TLS
+    /// understands nothing before the handshake, so it is told nothing.
     pub(crate) fn refuse(mut self, text: &[u8]) {
         use std::io::Write;
         let _ = match &mut self {
             Stream::StdTcp(stream) => stream.write(text),
             Stream::StdUnix(stream) => stream.write(text),
-            Stream::Tcp(_) | Stream::Unix(_) => Ok(0),
+            _ => Ok(0),
         };
     }
 
     /// Sets what every connection wants: no delay for small replies, and probes against vanished peers.
     pub(crate) fn configure(&self, keepalive: u32) {
-        if let Stream::StdTcp(stream) = self {
+        if let Stream::StdTcp(stream) | Stream::StdTls(stream, ..) = self {
             // Failing, the connection is slower but works.
             let _ = stream.set_nodelay(true);
             keep_alive(stream, keepalive);
@@ -96,20 +105,33 @@ impl Stream {
         Ok(match self {
             Stream::StdTcp(stream) => Stream::Tcp(tokio::net::TcpStream::from_std(stream)?),
             Stream::StdUnix(stream) => Stream::Unix(tokio::net::UnixStream::from_std(stream)?),
+            Stream::StdTls(stream, config, refusal) => {
+                let socket = Stream::Tcp(tokio::net::TcpStream::from_std(stream)?);
+                Stream::Tls(Box::new(Secure::new(socket, config, refusal)?))
+            }
             registered => registered,
         })
     }
 
     fn fd(&self) -> i64 {
         match self {
-            Stream::StdTcp(stream) => descriptor(stream),
+            Stream::StdTcp(stream) | Stream::StdTls(stream, ..) => descriptor(stream),
             Stream::StdUnix(stream) => descriptor(stream),
             Stream::Tcp(stream) => descriptor(stream),
             Stream::Unix(stream) => descriptor(stream),
+            Stream::Tls(secure) => secure.socket().fd(),
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, asking: Asking, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        asking: Asking,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Stream::Tls(secure) = self {
+            return secure.poll_read(cx, asking, buffer);
+        }
         if asking == Asking::Socket {
             return self.ask(|mut socket| {
                 let read = socket.read(buffer.initialize_unfilled())?;
@@ -120,11 +142,19 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::StdTcp(_) | Stream::StdUnix(_) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, asking: Asking, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        asking: Asking,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Stream::Tls(secure) = self {
+            return secure.poll_write(cx, asking, slices);
+        }
         if asking == Asking::Socket {
             return self.ask(|socket| socket.send_vectored(slices));
         }
@@ -133,7 +163,7 @@ impl Stream {
             (Stream::Unix(stream), [one]) => Pin::new(stream).poll_write(cx, one),
             (Stream::Tcp(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
             (Stream::Unix(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
-            (Stream::StdTcp(_) | Stream::StdUnix(_), _) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -143,7 +173,7 @@ impl Stream {
         let socket = match self {
             Stream::Tcp(stream) => SockRef::from(stream),
             Stream::Unix(stream) => SockRef::from(stream),
-            Stream::StdTcp(_) | Stream::StdUnix(_) => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            _ => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
         match question(&socket) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
@@ -641,6 +671,10 @@ impl Connection {
         let record = &self.session.record;
         match end {
             End::Done => {}
+            // What comes in is not what TLS wants: the operator should know why a client cannot connect.
+            End::Failed(error) if error.kind() == io::ErrorKind::InvalidData => {
+                log::warn!("closing client {} ({}): {error}", record.id, record.addr);
+            }
             End::Failed(error) => log::debug!("client {} ({}): {error}", record.id, record.addr),
             End::QueryLimit => {
                 self.engine.stats.query_limit_disconnections.fetch_add(1, Ordering::Relaxed);
