@@ -21,6 +21,7 @@ mod fuzz_scripts;
 mod histories;
 mod idle;
 mod interop;
+mod many;
 mod names;
 mod queues;
 mod scripts;

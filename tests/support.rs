@@ -4,6 +4,7 @@ pub mod certificates;
 pub mod content;
 pub mod frame;
 pub mod oracle;
+pub mod running;
 pub mod socket;
 pub mod together;
 pub mod transcript;

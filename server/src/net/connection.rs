@@ -25,8 +25,6 @@ const READ_SIZE: usize = 64 * 1024;
 const KEEP_REPLY: usize = 1024 * 1024;
 /// Replies that no limit on output is about: in Redis they are in a buffer that every client has.
 const SMALL_OUTPUT: usize = 16 * 1024;
-/// Most that a read reserves for a large argument that is on its way.
-const READ_AHEAD: usize = 4 * 1024 * 1024;
 
 /// Buffers of a worker that its connections use in turn: an idle connection owns none.
 pub(crate) struct Scratch {
@@ -378,8 +376,9 @@ impl Connection {
             self.pending.extend_from_slice(&input[consumed..read]);
         } else {
             if !std::mem::take(&mut self.has_backlog) {
-                // A large argument is read straight to where it will be decoded, in steps that what has come justifies.
-                let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_AHEAD.max(self.pending.len()));
+                // A large argument is read straight to where it will be decoded, in steps that what has come justifies: as
+                // much again, since who announces much may never send it.
+                let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_SIZE.max(self.pending.len()));
                 self.pending.reserve(wanted);
                 let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
                 let read = match ready!(self.stream.poll_read(cx, self.asking, &mut buffer)) {
