@@ -397,6 +397,29 @@ fn a_slow_reader_over_tls_meets_its_limit() {
 }
 
 #[test]
+fn what_was_answered_before_the_end_arrives_before_the_end() {
+    // What sockets hold before the peer reads lies between; what TLS holds is twice the step.
+    const STEP: usize = 32 * 1024;
+    const MOST: usize = 6 << 20;
+    let files = Files::new();
+    let server = files.builder("no").workers(1).start().unwrap();
+    let config = files.client(None, ALL_VERSIONS);
+    let mut client = server.client();
+    client.call([b"SET".as_slice(), b"big", &vec![b'x'; MOST]]);
+    for length in (STEP..MOST).step_by(STEP) {
+        let mut slow = connect(&server, &config);
+        let id = slow.call(["CLIENT", "ID"]).as_int().unwrap().to_string();
+        slow.send_raw(format!("GETRANGE big 1 {length}\r\nQUIT\r\n").as_bytes());
+        // The connection has ended, or is to end once the rest has gone.
+        let is_ending = |line: &str| line.is_empty() || line.contains(" cmd=quit ");
+        while !client.call(["CLIENT", "LIST", "ID", &id]).as_str().is_some_and(is_ending) {}
+        assert_eq!(slow.read().as_bytes().map(<[u8]>::len), Some(length));
+        assert!(slow.read().is_ok());
+        assert_eq!(slow.try_read(), None);
+    }
+}
+
+#[test]
 fn clients_are_listed_as_others_are() {
     let files = Files::new();
     let server = files.builder("no").start().unwrap();
