@@ -568,7 +568,14 @@ mod tests {
         }
         let mut seen = std::collections::HashSet::new();
         for _ in 0..2000 {
-            table.sample(&mut rng, 5, |entry| std::ptr::from_ref(&**entry).cast(), |entry| drop(seen.insert(**entry)));
+            table.sample(
+                &mut rng,
+                5,
+                |entry| std::ptr::from_ref(&**entry).cast(),
+                |entry| {
+                    seen.insert(**entry);
+                },
+            );
         }
         assert_eq!(seen.len(), 300);
     }
