@@ -24,6 +24,7 @@ mod script;
 mod server;
 mod session;
 mod slow;
+mod stats;
 mod tls;
 mod tracking;
 mod usage;
