@@ -84,13 +84,15 @@ fn a_configuration_declares_users_and_is_rewritten_with_them() {
     assert_eq!(stranger.call(["PING"]).as_error(), Some("NOAUTH Authentication required."));
     let mut admin = server.client();
     admin.call(["ACL", "SETUSER", "bob", "on", "nopass", "+ping"]);
+    let odd: [&[u8]; 6] = [b"ACL", b"SETUSER", b"odd", b"~\xff\xfe", b"~a\"b'c\\", b"+get"];
+    assert!(admin.call(odd).is_ok());
     assert!(admin.call(["CONFIG", "REWRITE"]).is_ok());
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "# mine");
     assert!(lines[1].starts_with("user ann on #") && lines[1].ends_with(" ~* resetchannels +@all"), "{text}");
     assert_eq!(lines[2], "user bob on nopass resetchannels -@all +ping");
-    assert!(lines[3].starts_with("user default on #") && lines[4] == "timeout 5", "{text}");
+    assert!(lines[3].starts_with("user default on #") && lines[5] == "timeout 5", "{text}");
     let mut again = Settings::default();
     again.read_file(&path).unwrap();
     let server = started(again);

@@ -31,6 +31,9 @@ const LINES: &[&str] = &[
     "OBJECT ENCODING a",
     "CLIENT GETNAME",
     "SETRANGE a -1 x",
+    "EVAL return(redis.call('lpush','a','1')) 0",
+    "EVAL return(redis.error_reply('X')) 0",
+    "EVAL return(redis.pcall('incr')['err']) 0",
 ];
 
 /// Calls, refusals and failures of each command.
@@ -52,10 +55,54 @@ fn calls_refusals_and_failures_are_counted_as_real_servers_count_them() {
     let ours = resplite::Server::builder().start().expect("it starts");
     let ours = counted(&mut Connection::tcp(ours.address().unwrap()));
     assert_eq!(ours["get"], "calls=4,rejected_calls=2,failed_calls=0");
-    assert_eq!(ours["lpush"], "calls=3,rejected_calls=0,failed_calls=3");
+    assert_eq!(ours["lpush"], "calls=4,rejected_calls=0,failed_calls=4");
     for kind in [Kind::Redis, Kind::Valkey] {
         let Some(oracle) = Oracle::start(kind, &[]) else { continue };
         assert_eq!(ours, counted(&mut oracle.connect()), "{kind:?}");
+    }
+}
+
+/// What those have to answer for who wait, and who feed them.
+fn counted_of_waiters(open: &dyn Fn() -> Connection) -> Vec<Option<String>> {
+    let (mut waiter, mut feeder) = (open(), open());
+    let id = waiter.call(["CLIENT", "ID"]).as_int().expect("a number").to_string();
+    feeder.call(["CONFIG", "RESETSTAT"]);
+    feeder.call(["SET", "taken", "x"]);
+    let wait = |waiter: &mut Connection, line: &str, feeder: &mut Connection| {
+        waiter.send(line.split(' '));
+        while !feeder.shows_blocked(&id) {}
+    };
+    // What is fed cannot go where it is to go.
+    wait(&mut waiter, "BLMOVE from taken LEFT LEFT 0", &mut feeder);
+    feeder.call(["RPUSH", "from", "a"]);
+    assert!(waiter.read().as_error().is_some());
+    // The stream goes, and the group with it.
+    feeder.call(["XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"]);
+    wait(&mut waiter, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >", &mut feeder);
+    feeder.call(["DEL", "s"]);
+    assert!(waiter.read().as_error().is_some());
+    wait(&mut waiter, "BRPOP never 0", &mut feeder);
+    feeder.call(["LPUSH", "never", "a"]);
+    assert!(waiter.read().as_error().is_none());
+    let info = feeder.call(["INFO", "commandstats"]);
+    let info = info.as_str().expect("INFO is text");
+    let failed = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:")))?;
+        let without_time = line.split(',').filter(|part| !part.starts_with("usec"));
+        Some(format!("{name} {}", without_time.collect::<Vec<_>>().join(",")))
+    };
+    ["blmove", "rpush", "xreadgroup", "del", "brpop", "lpush"].into_iter().map(failed).collect()
+}
+
+#[test]
+fn those_who_wait_answer_for_themselves() {
+    let ours = resplite::Server::builder().start().expect("it starts");
+    let address = ours.address().unwrap();
+    let ours = counted_of_waiters(&|| Connection::tcp(address));
+    assert_eq!(ours[0].as_deref(), Some("blmove calls=1,rejected_calls=0,failed_calls=1"));
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let Some(oracle) = Oracle::start(kind, &[]) else { continue };
+        assert_eq!(ours, counted_of_waiters(&|| oracle.connect()), "{kind:?}");
     }
 }
 

@@ -691,7 +691,7 @@ fn memory_that_has_run_out_is_a_scripts_business() {
     assert_eq!(client.call(["EVAL", script, "0"]).as_str(), Some("v"));
     assert_eq!(
         error(client.call(["EVAL", "#!lua\nreturn 1", "0"])),
-        "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
+        "OOM command not allowed when used memory > 'maxmemory'."
     );
     assert_eq!(client.call(["EVAL", "#!lua flags=no-writes\nreturn 1", "0"]).as_int(), Some(1));
     assert!(client.call(["EVAL", "#!lua flags=allow-oom\nreturn redis.call('SET', 'k', 'w')", "0"]).is_ok());

@@ -10,6 +10,7 @@ mod throttle;
 pub(crate) mod user;
 
 use crate::config::Settings;
+use crate::config::words::quote_bytes;
 use crate::registry::ClientRecord;
 use parking_lot::{Mutex, RwLock};
 use refusals::{AclLog, Reason, Refusal};
@@ -83,6 +84,7 @@ impl Acl {
 
     /// Gives `default` the password of the settings, or none.
     pub(crate) fn set_default_password(&self, settings: &Settings) {
+        let _turn = self.turn.lock();
         let mut users = self.users.write();
         if let Some(default) = users.get(DEFAULT) {
             let mut default = User::clone(default);
@@ -112,7 +114,11 @@ impl Acl {
     pub(crate) fn declarations(&self, settings: &Settings) -> Vec<Vec<u8>> {
         let is_usual = *self.users.read() == undeclared(settings);
         // An ACL file has its own command for that.
-        if is_usual || !settings.aclfile.is_empty() { Vec::new() } else { self.lines() }
+        if is_usual || !settings.aclfile.is_empty() {
+            return Vec::new();
+        }
+        let quoted = |line: Vec<u8>| line.split(|byte| *byte == b' ').map(quote_bytes).collect::<Vec<_>>().join(&b' ');
+        self.lines().into_iter().map(quoted).collect()
     }
 
     /// The lines of an ACL file that say who there is.
@@ -156,16 +162,17 @@ fn set_password(default: &mut User, settings: &Settings) {
 ///
 /// # Errors
 /// A rule is wrong.
-pub(crate) fn declared_user(words: &[String], all_channels: bool) -> Result<User, String> {
+pub(crate) fn declared_user(words: &[Vec<u8>], all_channels: bool) -> Result<User, String> {
     let Some((name, rules)) = words.split_first() else { return Err("wrong number of arguments".into()) };
-    if !rule::is_name(name.as_bytes()) {
+    if !rule::is_name(name) {
         return Err("Usernames can't contain spaces or null characters".into());
     }
-    let mut user = User::new(name.as_bytes(), all_channels);
-    let rules = rule::join_selectors(rules.iter().map(String::as_bytes))
-        .map_err(|_| format!("Error in user declaration '{name}': Unmatched parenthesis in selector definition."))?;
+    let mut user = User::new(name, all_channels);
+    let wrong = |reason: &str| format!("Error in user declaration '{}': {reason}", String::from_utf8_lossy(name));
+    let rules = rule::join_selectors(rules.iter().map(Vec::as_slice))
+        .map_err(|_| wrong("Unmatched parenthesis in selector definition."))?;
     for rule in rules {
-        user.apply(&rule, all_channels).map_err(|error| format!("Error in user declaration '{name}': {error}"))?;
+        user.apply(&rule, all_channels).map_err(|error| wrong(&error.to_string()))?;
     }
     Ok(user)
 }
@@ -174,5 +181,26 @@ impl ClientRecord {
     /// Whether this client is that user.
     pub(crate) fn is_user(&self, name: &[u8]) -> bool {
         *self.user.lock().name == *name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+    use resplite_storage::clock::Clock;
+    use resplite_storage::disk::RealDisk;
+    use std::time::Duration;
+
+    #[test]
+    fn who_connects_while_rights_change_has_those_of_now() {
+        let clock = Clock::manual(Duration::from_secs(1));
+        let engine = Engine::new(Settings::default(), clock, 1, 1, Arc::new(RealDisk));
+        let record = ClientRecord::new(1, engine.acl.default_user(), "peer".into(), "here".into(), -1, 0);
+        // What somebody else says between the two halves of a new connection's beginning.
+        engine.acl.put(User::new(DEFAULT, false));
+        engine.users_changed();
+        let session = engine.open_session(record);
+        assert!(!session.user.is_unrestricted() && !session.authenticated && session.lacks_login());
     }
 }

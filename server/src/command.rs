@@ -598,14 +598,6 @@ pub(crate) fn number(command: &Command) -> usize {
     NUMBERS.by_name[command.name]
 }
 
-/// The command that is asked for by its full name: a subcommand as `container|name`.
-pub(crate) fn find_by_full_name(name: &[u8]) -> Option<&'static Command> {
-    match name.iter().position(|byte| *byte == b'|') {
-        None => find(name),
-        Some(bar) => find_subcommand(find(&name[..bar])?, &name[bar + 1..]),
-    }
-}
-
 /// The command or subcommand that arguments call.
 ///
 /// # Errors

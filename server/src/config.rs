@@ -198,7 +198,7 @@ pub struct Settings {
     /// Password of the default user, or empty.
     pub requirepass: String,
     /// Users that the configuration declares: name and rules of each, as `user` lines have them.
-    pub users: Vec<Vec<String>>,
+    pub users: Vec<Vec<Vec<u8>>>,
     /// Commands that go by another name, or by none if it is empty: the name and the new name of each.
     pub renamed_commands: Vec<(String, String)>,
     /// File of the users, or empty; then there must be no `users`.
@@ -387,6 +387,10 @@ impl Settings {
     /// The name is unknown or a word is not one of its values; nothing has changed then.
     pub fn apply(&mut self, name: &str, words: &[&str]) -> Result<(), String> {
         if name.eq_ignore_ascii_case("user") {
+            let words = match words {
+                [line] => line.split_ascii_whitespace().map(|word| word.as_bytes().to_vec()).collect(),
+                words => words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            };
             return self.declare_user(words);
         }
         if name.eq_ignore_ascii_case("rename-command") {
@@ -405,15 +409,11 @@ impl Settings {
         Ok(())
     }
 
-    /// Adds a user: its name and its rules, in one word or in several.
-    fn declare_user(&mut self, words: &[&str]) -> Result<(), String> {
-        let words: Vec<String> = match words {
-            [line] => line.split_ascii_whitespace().map(str::to_owned).collect(),
-            words => words.iter().map(|&word| word.to_owned()).collect(),
-        };
+    /// Adds a user: its name and its rules.
+    fn declare_user(&mut self, words: Vec<Vec<u8>>) -> Result<(), String> {
         crate::acl::declared_user(&words, self.acl_pubsub_default)?;
         if self.users.iter().any(|user| user.first() == words.first()) {
-            let name = &words[0];
+            let name = String::from_utf8_lossy(&words[0]);
             return Err(format!(
                 "Error in user declaration '{name}': Duplicate user found. A user can only be defined once in config files"
             ));

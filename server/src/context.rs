@@ -226,14 +226,15 @@ impl<'a> Ctx<'a> {
         self.engine.monitors.show(&event, &self.session.settings);
     }
 
-    /// Tries a command on behalf of another client; returns whether it was in vain.
+    /// Tries a command on behalf of another client; returns whether it has failed, or `None` if it was in vain.
     pub(crate) fn attempt_for(
         &mut self,
         command: &'static Command,
         db: usize,
         args: Args<'_>,
         out: &mut Reply,
-    ) -> bool {
+    ) -> Option<bool> {
+        let had_failed = std::mem::take(&mut self.session.tally.has_failed);
         let before = (self.command, self.is_alone, self.session.db, self.session.ran);
         self.attempt = Some(Attempt { is_in_vain: false });
         self.is_alone = false;
@@ -241,7 +242,9 @@ impl<'a> Ctx<'a> {
         self.run_part(command, args, out);
         // It was counted when it was sent.
         (self.command, self.is_alone, self.session.db, self.session.ran) = before;
-        self.attempt.take().is_some_and(|attempt| attempt.is_in_vain)
+        let has_failed = std::mem::replace(&mut self.session.tally.has_failed, had_failed);
+        let is_in_vain = self.attempt.take().is_some_and(|attempt| attempt.is_in_vain);
+        (!is_in_vain).then_some(has_failed)
     }
 
     /// Does what is left to do while the shards are still locked: serves those who waited for what has changed, tells the

@@ -227,6 +227,9 @@ impl Engine {
     /// A session for a new client that `record` describes.
     pub(crate) fn open_session(&self, record: ClientRecord) -> Session {
         let (settings, version) = self.settings();
+        // Behind the version: what changes from here on is seen before the first command.
+        let user = self.user_of(&record);
+        *record.user.lock() = user;
         let record = Arc::new(record);
         let session = Session::new(record.clone(), settings, version, self.chance.lock().fork());
         record.authenticated.store(session.authenticated, Ordering::Relaxed);
@@ -726,16 +729,15 @@ impl Engine {
     fn admit_by_rights(&self, session: &Session, command: &'static Command, args: Args<'_>) -> CmdResult {
         let Err(denied) = session.user.check(command, args) else { return Ok(()) };
         let context = if session.transaction.is_some() { Context::Transaction } else { Context::TopLevel };
-        self.note_denied(session, command, args, denied, context);
+        self.note_denied((&session.record, &session.user), (command, args), denied, context);
         Err(session.user.error(command, denied))
     }
 
     /// Notes for ACL LOG what was refused.
     pub(crate) fn note_denied(
         &self,
-        session: &Session,
-        command: &'static Command,
-        args: Args<'_>,
+        (client, user): (&ClientRecord, &User),
+        (command, args): (&'static Command, Args<'_>),
         denied: Denied,
         context: Context,
     ) {
@@ -745,9 +747,8 @@ impl Engine {
             Denied::Channel(index) => (Reason::Channel, &args[index]),
         };
         let now = self.clock.millis();
-        let client = session.record.describe(now, Some(command));
-        let refusal = Refusal { reason, context, object, user: session.user.name.clone(), client };
-        self.acl.note(refusal, now, &session.settings);
+        let client = client.describe(now, Some(command));
+        self.acl.note(Refusal { reason, context, object, user: user.name.clone(), client }, now, &self.settings().0);
     }
 
     /// Whether the command may run as far as memory goes; what a script may do of it turns out later.

@@ -171,7 +171,6 @@ texts! {
     NOT_IN_SCRIPT = "ERR This Redis command is not allowed from script";
     READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
     WRITING_IN_RO = "ERR Can not execute a script with write flag using *_ro command.";
-    SCRIPT_OOM = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
     SCRIPT_FLUSH_MODE = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
     SCRIPT_DEBUG_MODE = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
     NO_SCRIPT_DEBUG = "ERR SCRIPT DEBUG is not supported: there is no debugger";

@@ -82,7 +82,8 @@ impl Engine {
 
     /// Has keys go until there is room. No shard may be locked.
     pub(crate) fn make_room(&self, settings: &Settings) -> Room {
-        if self.used_memory() as u64 <= settings.maxmemory {
+        // What is being loaded goes on with keys that must still be there.
+        if self.used_memory() as u64 <= settings.maxmemory || self.persistence.is_loading() {
             return Room::Enough;
         }
         if settings.maxmemory_policy == Policy::NoEviction {
@@ -117,7 +118,8 @@ impl Engine {
 
     /// Has the keys that are too many go although no command asks for room, as after a lower limit has been set.
     pub(crate) fn expect_eviction(&self, settings: &Settings) {
-        let is_too_much = settings.maxmemory != 0 && self.used_memory() as u64 > settings.maxmemory;
+        let may_evict = settings.maxmemory != 0 && !self.persistence.is_loading();
+        let is_too_much = may_evict && self.used_memory() as u64 > settings.maxmemory;
         if is_too_much && settings.maxmemory_policy != Policy::NoEviction {
             self.evictor.is_behind.store(true, Ordering::Release);
             self.ring();
@@ -221,4 +223,41 @@ fn offer(pool: &mut Vec<Candidate>, score: u64, db: usize, key: &[u8]) {
     }
     let at = pool.partition_point(|known| known.score <= score);
     pool.insert(at, Candidate { score, db, key: key.into() });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+    use resplite_storage::clock::Clock;
+    use resplite_storage::disk::RealDisk;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn nothing_goes_while_data_is_being_loaded() {
+        let mut settings = Settings { dir: "/nowhere".into(), ..Settings::default() };
+        (settings.maxmemory, settings.maxmemory_policy) = (1, Policy::AllKeysRandom);
+        let clock = Clock::manual(Duration::from_secs(1));
+        let engine = Engine::new(settings.clone(), clock, 1, 1, Arc::new(RealDisk));
+        engine.expect_data();
+        // As the loader does it.
+        let mut session = engine.housekeeper();
+        let locked = engine.keyspace.lock_one(0);
+        Ctx::new(&engine, &mut session, locked, &HOUSEKEEPING, 0, KeyHashes::default()).set(
+            b"k",
+            b"v",
+            resplite_storage::shard::Expiry::Never,
+        );
+        assert_eq!(engine.make_room(&settings), Room::Enough);
+        engine.expect_eviction(&settings);
+        assert!(!engine.evictor.is_behind());
+        // What is let in all the same, as it may have to be asked for at any time.
+        let mut client = Client::new(engine.clone());
+        client.call(["EXEC"]);
+        client.call(["CONFIG", "SET", "maxmemory", "2"]);
+        assert!(engine.catch_up());
+        assert_eq!(engine.evictor.evicted().load(Ordering::Relaxed), 0);
+        assert!(engine.used_memory() > 2);
+    }
 }

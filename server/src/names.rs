@@ -1,7 +1,7 @@
 //! The names that commands go by in one server: their own, unless `rename-command` has given them others or none.
 //!
-//! Clients and scripts know only these names. Rights (ACL), the log and everything else mean the commands' own names, so that a log
-//! is understood by whoever reads it.
+//! Clients and scripts call commands by these names only. Rights (ACL), COMMAND's answers, the log and everything else mean the commands'
+//! own names, so that a log is understood by whoever reads it.
 
 use crate::command::{self, Command};
 use crate::config::Settings;
@@ -69,15 +69,10 @@ impl Names {
         command.name.split('|').next().unwrap_or_default().as_bytes()
     }
 
-    /// What a command is called, a subcommand as `container|name`; `None` if it has no name.
-    pub(crate) fn of(&self, command: &'static Command) -> Option<String> {
-        let (own, sub) = command.name.split_once('|').map_or((command.name, None), |(own, sub)| (own, Some(sub)));
-        let name = match self.taken.get(own) {
-            None => own,
-            Some(new) if new.is_empty() => return None,
-            Some(new) => new,
-        };
-        Some(sub.map_or_else(|| name.to_owned(), |sub| format!("{name}|{sub}")))
+    /// Whether a command, or the one that a subcommand is part of, can be called at all.
+    pub(crate) fn has(&self, command: &Command) -> bool {
+        let own = command.name.split('|').next().unwrap_or_default();
+        !self.taken.get(own).is_some_and(String::is_empty)
     }
 }
 
@@ -118,8 +113,8 @@ mod tests {
             (Some("get"), Some("set"), None, Some("del"))
         );
         let sub = names.find_by_full_name(b"hidden|get").unwrap();
-        assert_eq!((sub.name, names.of(sub).as_deref()), ("config|get", Some("Hidden|get")));
-        assert_eq!(names.of(command::find(b"flushall").unwrap()), None);
+        assert!(sub.name == "config|get" && names.has(sub));
+        assert!(!names.has(command::find(b"flushall").unwrap()));
     }
 
     #[test]

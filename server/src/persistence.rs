@@ -810,6 +810,7 @@ impl Engine {
         // Only now: the log has to hear of every change, and of every key that expires.
         self.persistence.set_trouble(LOADING, false);
         self.keyspace.set_active_expire(true);
+        self.expect_eviction(&settings);
         if settings.writes_data() {
             self.start_keeper();
         }

@@ -506,7 +506,7 @@ fn run_script(inner: &mut Inner, ctx: &mut Ctx<'_>, sha: &Sha, call: Call<'_>, o
 
 /// Does what is left to do with what a script came to: errors are counted, and written if the script did not return them.
 fn answer(
-    ctx: &Ctx<'_>,
+    ctx: &mut Ctx<'_>,
     result: Result<Option<ReturnedError>, Failure>,
     name: impl FnOnce() -> Vec<u8>,
     out: &mut Reply,
@@ -520,6 +520,7 @@ fn answer(
             (text, failure.is_counted)
         }
     };
+    ctx.session.tally.has_failed = true;
     if !is_counted {
         ctx.engine.stats.count_error(&text);
     }

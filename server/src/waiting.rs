@@ -4,6 +4,7 @@
 //! waiter's command again before he lets go of the shard, so nobody is overtaken and nothing lies between being woken and
 //! being served. What the command answers is handed to the waiter's connection once the log has a position for it.
 
+use crate::acl::refusals::Context;
 use crate::command::Command;
 use crate::command_stats::Ran;
 use crate::config::Settings;
@@ -143,11 +144,11 @@ impl Waiting {
     }
 
     /// Tells the slow log and the statistics how long the command ran; the time that it waited does not count.
-    fn note(&self, engine: &Engine, settings: &Settings, took: u64) {
+    fn note(&self, engine: &Engine, settings: &Settings, took: u64, has_failed: bool) {
         let (args, micros) = (self.wait.args.as_args(), engine.clock.micros());
         let took = took + self.took.load(Ordering::Relaxed);
         engine.slow.note(Done { command: self.command, args, client: &self.client, micros, took }, settings);
-        let ran = Ran { calls: 1, failed: 0, micros: took, measured: (1, took * 1000) };
+        let ran = Ran { calls: 1, failed: has_failed.into(), micros: took, measured: (1, took * 1000) };
         engine.command_stats.add(self.client.id, self.command, &ran, settings.latency_tracking);
     }
 
@@ -291,7 +292,7 @@ impl Engine {
         let (answer, is_muted) = (waiting.wait.answer, pending.is_muted);
         let was_served = matches!(end, End::Served { .. });
         if !was_served {
-            waiting.note(self, &session.settings, 0);
+            waiting.note(self, &session.settings, 0, !matches!(end, End::TimedOut));
         }
         self.end_wait(session, was_served);
         let start = out.checkpoint();
@@ -454,13 +455,24 @@ impl Ctx<'_> {
         let start = slow::times_all(self.settings()).then(|| self.engine.clock.micros());
         // Rights that have been taken away meanwhile are gone for what waits as well.
         let user = self.engine.user_of(&waiting.client);
-        match user.check(waiting.command, args) {
-            Err(denied) => self.engine.refuse(&user.error(waiting.command, denied), &mut reply),
-            Ok(()) if self.attempt_for(waiting.command, waiting.db, args, &mut reply) => return false,
-            Ok(()) => {}
-        }
+        let has_failed = match user.check(waiting.command, args) {
+            Err(denied) => {
+                let command = waiting.command;
+                self.engine.note_denied((&waiting.client, &user), (command, args), denied, Context::TopLevel);
+                self.engine.command_stats.count_rejected(waiting.client.id, command);
+                self.engine.refuse(&user.error(command, denied), &mut reply);
+                None
+            }
+            Ok(()) => match self.attempt_for(waiting.command, waiting.db, args, &mut reply) {
+                None => return false,
+                has_failed => has_failed,
+            },
+        };
         let took = start.map_or(0, |start| self.engine.clock.micros().saturating_sub(start));
-        waiting.note(self.engine, self.settings(), took);
+        // What was refused did not run.
+        if let Some(has_failed) = has_failed {
+            waiting.note(self.engine, self.settings(), took, has_failed);
+        }
         *state = State::Served(reply);
         waiting.is_over.store(true, Ordering::Release);
         drop(state);

@@ -246,6 +246,8 @@ fn rights_that_are_taken_away_are_gone_at_once() {
         (error) NOPERM User ann has no permissions to run the 'blpop' command
         a> LLEN q
         (integer) 1
+        a> ACL LOG RESET
+        OK
         "#,
     );
 }

@@ -202,8 +202,8 @@ fn end_orphans(ctx: &mut Ctx<'_>) {
 }
 
 fn deluser(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let mut removed = 0;
-    let mut is_protected = false;
+    let (mut removed, mut is_protected) = (0, false);
+    let turn = ctx.engine.acl.turn.lock();
     for name in args.from(2) {
         is_protected = name == DEFAULT;
         if is_protected {
@@ -211,6 +211,7 @@ fn deluser(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         }
         removed += i64::from(ctx.engine.acl.remove(name));
     }
+    drop(turn);
     if removed > 0 {
         ctx.engine.users_changed();
         end_orphans(ctx);
@@ -226,7 +227,7 @@ fn dryrun(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let user = ctx.engine.acl.find(&args[2]);
     let user = user.ok_or_else(|| CommandError::quoting("ERR User '", &args[2], "' not found"))?;
     let asked = args.from(3);
-    let command = command::resolve(command::find(asked.name()), asked)
+    let command = command::resolve(ctx.engine.names.find(asked.name()), asked)
         .map_err(|_| CommandError::quoting("ERR Command '", asked.name(), "' not found"))?;
     if !command.takes(asked.len()) {
         return Err(CommandError::arity(command.name));

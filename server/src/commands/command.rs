@@ -66,18 +66,13 @@ const COMMAND: Command = Command {
 fn every(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     let all = named(ctx);
     out.array(all.len());
-    all.into_iter().for_each(|command| write_info(out, &ctx.engine.names, command));
+    all.into_iter().for_each(|command| write_info(out, command));
     Ok(())
 }
 
 /// The commands that have a name.
 fn named(ctx: &Ctx<'_>) -> Vec<&'static Command> {
-    command::all().filter(|command| ctx.engine.names.of(command).is_some()).collect()
-}
-
-/// What a command is called.
-fn name_of(names: &Names, command: &'static Command) -> String {
-    names.of(command).unwrap_or_default()
+    command::all().filter(|command| ctx.engine.names.has(command)).collect()
 }
 
 fn count(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
@@ -93,7 +88,7 @@ fn info(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     out.array(names.len());
     for name in names {
         match ctx.engine.names.find_by_full_name(name) {
-            Some(command) => write_info(out, &ctx.engine.names, command),
+            Some(command) => write_info(out, command),
             None => out.nil(),
         }
     }
@@ -108,31 +103,31 @@ fn docs(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         false => wanted.iter().filter_map(|name| names.find_by_full_name(name)).collect(),
     };
     out.map(found.len());
-    found.into_iter().for_each(|command| write_docs(out, names, command));
+    found.into_iter().for_each(|command| write_docs(out, command));
     Ok(())
 }
 
 fn list(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let mark = out.defer();
     let mut found = 0;
-    let mut write = |wanted: &dyn Fn(&Command, &str) -> bool| {
-        for command in command::numbered() {
-            let Some(name) = ctx.engine.names.of(command).filter(|name| wanted(command, name)) else { continue };
-            out.bulk(name);
+    let mut write = |wanted: &dyn Fn(&Command) -> bool| {
+        let has_name = |command: &&&Command| ctx.engine.names.has(command);
+        for command in command::numbered().iter().filter(has_name).filter(|command| wanted(command)) {
+            out.bulk(command.name);
             found += 1;
         }
     };
     match args.len() {
-        2 => write(&|_, _| true),
+        2 => write(&|_| true),
         5 if is(&args[2], "filterby") => {
             let value = &args[4];
             match &args[3] {
                 kind if is(kind, "module") => {}
-                kind if is(kind, "aclcat") => write(&|command, _| {
+                kind if is(kind, "aclcat") => write(&|command| {
                     categories::of(command).iter().any(|category| category.as_bytes().eq_ignore_ascii_case(value))
                 }),
                 kind if is(kind, "pattern") => {
-                    write(&|_, name| glob::matches(value, name.as_bytes(), Case::Insensitive));
+                    write(&|command| glob::matches(value, command.name.as_bytes(), Case::Insensitive));
                 }
                 _ => return Err(CommandError::SYNTAX),
             }
@@ -186,10 +181,10 @@ fn keys_of<'a>(names: &Names, args: Args<'a>) -> CmdResult<Vec<KeyUse<'a>>> {
     Ok(keys)
 }
 
-fn write_info(out: &mut Reply, names: &Names, command: &'static Command) {
+fn write_info(out: &mut Reply, command: &Command) {
     let range = LegacyRange::of(command);
     out.array(10);
-    out.bulk(name_of(names, command));
+    out.bulk(command.name);
     out.int(command.arity.into());
     let flags: Vec<&str> = Flags::NAMES
         .iter()
@@ -209,7 +204,7 @@ fn write_info(out: &mut Reply, names: &Names, command: &'static Command) {
     out.set(command.keys.iter().flatten().count());
     command.keys.iter().flatten().for_each(|spec| write_key_spec(out, spec));
     out.set(command.subcommands.len());
-    command.subcommands.iter().for_each(|sub| write_info(out, names, sub));
+    command.subcommands.iter().for_each(|sub| write_info(out, sub));
 }
 
 /// First key, last key and step, which is all that clients of old servers knew of a command's keys.
@@ -305,9 +300,9 @@ fn write_key_flags(out: &mut Reply, flags: &[&str]) {
     }
 }
 
-fn write_docs(out: &mut Reply, names: &Names, command: &'static Command) {
+fn write_docs(out: &mut Reply, command: &Command) {
     let arguments = arguments::of(command);
-    out.bulk(name_of(names, command));
+    out.bulk(command.name);
     out.map(3 + usize::from(!arguments.is_empty()) + usize::from(!command.subcommands.is_empty()));
     for (name, text) in [("summary", command.summary), ("since", command.since), ("group", command.group.name())] {
         out.bulk(name);
@@ -319,7 +314,7 @@ fn write_docs(out: &mut Reply, names: &Names, command: &'static Command) {
     if !command.subcommands.is_empty() {
         out.bulk("subcommands");
         out.map(command.subcommands.len());
-        command.subcommands.iter().for_each(|sub| write_docs(out, names, sub));
+        command.subcommands.iter().for_each(|sub| write_docs(out, sub));
     }
 }
 

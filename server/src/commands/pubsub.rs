@@ -58,6 +58,10 @@ fn subscribe_to(ctx: &mut Ctx<'_>, args: Args<'_>, kind: Kind, out: &mut Reply) 
         let session = &mut *ctx.session;
         // A message that comes at once waits in the outbox until this reply is complete.
         ctx.engine.pubsub.subscribe(&mut session.subscriptions, &session.record, kind, name);
+        // Who has lost the right just now was not there yet when those were looked for who have.
+        if ctx.engine.refresh(session) && !session.user.may_listen(name, kind == Kind::Pattern) {
+            session.closing = true;
+        }
         confirm(ctx, Some(name), kind, out);
     }
     Ok(())

@@ -104,7 +104,7 @@ const FIRST_STEP: u64 = 1024;
 fn histogram(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let named = args.from(2);
     let mut wanted: Vec<&Command> = Vec::new();
-    for command in named.iter().filter_map(command::find_by_full_name) {
+    for command in named.iter().filter_map(|name| ctx.engine.names.find_by_full_name(name)) {
         // A container stands for what is in it.
         wanted.push(command);
         wanted.extend(command.subcommands);

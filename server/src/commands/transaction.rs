@@ -91,7 +91,9 @@ fn exec(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     for (command, args) in &transaction.queue {
         let args = args.as_args();
         if let Err(denied) = ctx.session.user.check(command, args) {
-            ctx.engine.note_denied(ctx.session, command, args, denied, Context::Transaction);
+            let who = (&*ctx.session.record, &*ctx.session.user);
+            ctx.engine.note_denied(who, (command, args), denied, Context::Transaction);
+            ctx.engine.command_stats.count_rejected(ctx.session.record.id, command);
             let error = CommandError::right_lost(match denied {
                 Denied::Command => "no permission to execute the command or subcommand",
                 Denied::Key(_) => "no permission to touch the specified keys",

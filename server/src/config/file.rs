@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::table::{self, SETTINGS, Setting};
-use super::words::split;
+use super::words::{split, split_bytes};
 use resplite_storage::glob::{self, Case};
 use std::fmt;
 use std::fs;
@@ -84,7 +84,12 @@ fn apply_lines(settings: &mut Settings, text: &[u8], depth: usize) -> Result<(),
             text: String::from_utf8_lossy(line).into_owned(),
             reason,
         };
-        let words = split(line).ok_or_else(|| wrong("Unbalanced quotes in configuration line".into()))?;
+        let words = split_bytes(line).ok_or_else(|| wrong("Unbalanced quotes in configuration line".into()))?;
+        if let Some((_, user)) = words.split_first().filter(|(name, _)| name.eq_ignore_ascii_case(b"user")) {
+            settings.declare_user(user.to_vec()).map_err(wrong)?;
+            continue;
+        }
+        let words: Vec<String> = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
             // A line of empty quotes names nothing.

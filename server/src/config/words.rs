@@ -3,11 +3,16 @@
 /// Splits a line into words: blanks separate, `"..."` knows escapes, `'...'` only `\'`. `None` if a quote is not closed
 /// or a word goes on behind its closing quote.
 pub(crate) fn split(line: &[u8]) -> Option<Vec<String>> {
+    Some(split_bytes(line)?.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+/// As [`split`], for words that need not be text.
+pub(crate) fn split_bytes(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line.trim_ascii();
     while !rest.is_empty() {
         let (word, behind) = split_one(rest)?;
-        words.push(String::from_utf8_lossy(&word).into_owned());
+        words.push(word);
         rest = behind.trim_ascii_start();
     }
     Some(words)
@@ -103,6 +108,24 @@ pub(crate) fn quote(text: &str) -> String {
         }
     }
     quoted.push('"');
+    quoted
+}
+
+/// A word that [`split_bytes`] reads back: as it is, or in quotes if it has to be.
+pub(crate) fn quote_bytes(word: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"'\\".contains(byte);
+    if !word.is_empty() && word.iter().all(is_plain) {
+        return word.to_vec();
+    }
+    let mut quoted = vec![b'"'];
+    for byte in word {
+        match byte {
+            b'"' | b'\\' => quoted.extend([b'\\', *byte]),
+            b' '..=b'~' => quoted.push(*byte),
+            other => quoted.extend(format!("\\x{other:02x}").into_bytes()),
+        }
+    }
+    quoted.push(b'"');
     quoted
 }
 

@@ -21,6 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that one read may bring.
 const READ_SIZE: usize = 64 * 1024;
+/// As much of an unfinished request is read at a time before the login.
+const FIRST_READ: usize = 4 * 1024;
 /// A reply buffer that has grown beyond this is given back after its batch.
 const KEEP_REPLY: usize = 1024 * 1024;
 /// Replies that no limit on output is about: in Redis they are in a buffer that every client has.
@@ -378,7 +380,9 @@ impl Connection {
             if !std::mem::take(&mut self.has_backlog) {
                 // A large argument is read straight to where it will be decoded, in steps that what has come justifies: as
                 // much again, since who announces much may never send it.
-                let wanted = self.decoder.wanted().clamp(READ_SIZE, READ_SIZE.max(self.pending.len()));
+                // Before a login it is little that can be meant.
+                let least = if self.session.authenticated { READ_SIZE } else { FIRST_READ };
+                let wanted = self.decoder.wanted().clamp(least, READ_SIZE.max(self.pending.len()));
                 self.pending.reserve(wanted);
                 let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
                 let read = match ready!(self.stream.poll_read(cx, self.asking, &mut buffer)) {

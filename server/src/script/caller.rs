@@ -76,7 +76,7 @@ impl<'c, 'a> ScriptCaller<'c, 'a> {
                 ctx.engine.admit_write(ctx.session)?;
             }
             if is_short && may_write && !flags.has(ScriptFlags::ALLOW_OOM) {
-                return Err(CommandError::SCRIPT_OOM);
+                return Err(CommandError::OOM);
             }
             is_read_only |= !may_write;
         }
@@ -101,7 +101,8 @@ impl<'c, 'a> ScriptCaller<'c, 'a> {
         }
         if let Err(denied) = self.ctx.session.user.check(command, args) {
             let session = &*self.ctx.session;
-            self.ctx.engine.note_denied(session, command, args, denied, Context::Script);
+            let who = (&*session.record, &*session.user);
+            self.ctx.engine.note_denied(who, (command, args), denied, Context::Script);
             return Err(session.user.error(command, denied).in_script());
         }
         if self.is_read_only && (command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE)) {
@@ -152,7 +153,11 @@ impl Caller for ScriptCaller<'_, '_> {
         let command = match self.admit(args) {
             Ok(command) => command,
             Err(error) => {
-                self.ctx.engine.stats.count_error(error.as_bytes());
+                let engine = self.ctx.engine;
+                engine.stats.count_error(error.as_bytes());
+                if let Ok(command) = command::resolve(engine.names.find(args.name()), args) {
+                    engine.command_stats.count_rejected(self.ctx.session.record.id, command);
+                }
                 return Err(error);
             }
         };
