@@ -78,6 +78,7 @@ impl Flags {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Group {
     Bitmap,
+    Cluster,
     Connection,
     Generic,
     Geo,
@@ -99,6 +100,7 @@ impl Group {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Geo => "geo",
@@ -120,6 +122,7 @@ impl Group {
     pub(crate) fn category(self) -> Option<&'static str> {
         match self {
             Group::Bitmap => Some("bitmap"),
+            Group::Cluster => None,
             Group::Connection => Some("connection"),
             Group::Generic => Some("keyspace"),
             Group::Geo => Some("geo"),

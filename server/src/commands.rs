@@ -3,6 +3,7 @@
 pub(crate) mod acl;
 pub(crate) mod bitmap;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod connection;
@@ -15,8 +16,11 @@ pub(crate) mod hyperloglog;
 pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod lolwut;
+pub(crate) mod module;
 pub(crate) mod persistence;
 pub(crate) mod pubsub;
+pub(crate) mod replication;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod set;
@@ -74,6 +78,10 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     slow::COMMANDS,
     info::COMMANDS,
     command::COMMANDS,
+    cluster::COMMANDS,
+    replication::COMMANDS,
+    module::COMMANDS,
+    lolwut::COMMANDS,
     debug::COMMANDS,
 ];
 

@@ -202,6 +202,13 @@ texts! {
     HEIGHT_NOT_FLOAT = "ERR need numeric height";
     NEGATIVE_BOX = "ERR height or width cannot be negative";
     ANY_WITHOUT_COUNT = "ERR the ANY argument requires COUNT argument";
+    NO_CLUSTER = "ERR This instance has cluster support disabled";
+    INVALID_MASTER_PORT = "ERR Invalid master port";
+    NO_REPLICATION = "ERR replication is not supported: this server is a master and stays one";
+    NO_FAILOVER = "ERR No failover in progress.";
+    FAILOVER_TIMEOUT = "ERR FAILOVER timeout must be greater than 0";
+    NO_REPLICAS = "ERR FAILOVER requires connected replicas.";
+    NO_MODULES = "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
     INVALID_CLIENT_ID = "ERR Invalid client ID";
 }
 

@@ -313,6 +313,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         |s, v| s.aof_rewrite_incremental_fsync = v,
     ),
     text("notify-keyspace-events", |s| s.notify_keyspace_events.to_string(), set_events),
+    absent("enable-module-command", "no", &["no"], Others::Any).at_start(),
     absent("replicaof", "", &["", "no one"], Others::Any).alias("slaveof").at_start(),
 ];
 

@@ -220,6 +220,8 @@ fn is_token(word: &str) -> bool {
 /// The kind of value that a name stands for.
 fn kind_of(command: &str, name: &str) -> &'static str {
     match name {
+        // The slot of a key can be asked for whether or not there is one.
+        "key" if command == "cluster|keyslot" => "string",
         "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "sourcekey" | "destkey" | "src" | "dst"
         | "storekey" | "storedistkey" => "key",
         "pattern" | "by-pattern" | "get-pattern" => "pattern",
@@ -237,7 +239,8 @@ fn kind_of(command: &str, name: &str) -> &'static str {
         | "index2" | "integer" | "len" | "limit" | "milliseconds" | "min-match-len" | "num-matches" | "numfields"
         | "numkeys" | "numreplicas" | "numlocal" | "offset" | "protover" | "rank" | "seconds" | "start" | "stop"
         | "weight" | "numids" | "entries-added" | "entriesread" | "ms" | "client-id" | "maxage" | "bit"
-        | "frequency" | "ttl" | "timeout" | "bits" => "integer",
+        | "frequency" | "ttl" | "timeout" | "bits" | "port" | "cluster-bus-port" | "slot" | "start-slot"
+        | "end-slot" | "config-epoch" | "version" => "integer",
         _ => "string",
     }
 }
