@@ -341,3 +341,13 @@ fn without_a_directory_a_snapshot_goes_to_the_current_one() {
     assert_eq!(server.ask("SAVE"), "+OK");
     assert!(dir.path().join("dump.rdb").is_file());
 }
+
+#[test]
+fn the_allocator_answers_for_itself() {
+    let running = Running::start(&["--port", "0"]);
+    let mut stream = TcpStream::connect(running.address()).unwrap();
+    stream.write_all(b"MEMORY PURGE\r\nMEMORY MALLOC-STATS\r\nQUIT\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("+OK\r\n$") && text.contains("\r\nmimalloc ") && text.contains("\"committed\""), "{text}");
+}

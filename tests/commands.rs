@@ -13,6 +13,7 @@ mod hyperloglog;
 mod keys;
 mod list;
 mod lolwut;
+mod memory;
 mod module;
 mod notify;
 mod persistence;

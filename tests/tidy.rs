@@ -105,6 +105,7 @@ fn unsafe_is_rare_and_explained() {
         "storage/src/table.rs",
         "storage/src/entry.rs",
         "storage/src/types/sorted_set/index.rs",
+        "server/src/allocator.rs",
         "server/src/net/connection.rs",
         "server/src/process.rs",
         "server/src/script/lua.rs",

@@ -17,6 +17,7 @@ pub(crate) mod info;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod lolwut;
+pub(crate) mod memory;
 pub(crate) mod module;
 pub(crate) mod persistence;
 pub(crate) mod pubsub;
@@ -72,6 +73,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     script::COMMANDS,
     function::COMMANDS,
     server::COMMANDS,
+    memory::COMMANDS,
     persistence::COMMANDS,
     config::COMMANDS,
     acl::COMMANDS,

@@ -38,6 +38,9 @@ use std::sync::{Arc, Weak};
 /// Values above this many bytes are freed by another thread, where that is asked for.
 const FREE_IN_BACKGROUND: usize = 64 * 1024;
 
+/// After so many commands of a client it is looked how much memory is used, which is the peak perhaps.
+const PEAK_LOOKS: u64 = 256;
+
 /// What a client has left in shards that it could not lock.
 pub(crate) enum LeftOver {
     Watched(Watched),
@@ -46,6 +49,16 @@ pub(crate) enum LeftOver {
 
 /// What the host of a server does when settings change.
 pub(crate) type SettingsHook = Box<dyn Fn(&Settings) + Send + Sync>;
+
+/// The allocator of the program that the server runs in, which the library knows nothing of: set by
+/// [`ServerBuilder::allocator`](crate::ServerBuilder::allocator), asked by MEMORY PURGE and MEMORY MALLOC-STATS.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocator {
+    /// Gives memory that is not in use back to the system.
+    pub purge: fn(),
+    /// What it says of itself, as a text for people.
+    pub stats: fn() -> String,
+}
 
 /// What a server is, without its sockets.
 pub(crate) struct Engine {
@@ -84,6 +97,9 @@ pub(crate) struct Engine {
     pub(crate) tcp_port: AtomicUsize,
     pub(crate) workers: usize,
     pub(crate) peak_memory: AtomicUsize,
+    /// Bytes of tables before there was anything in them.
+    pub(crate) startup_memory: usize,
+    pub(crate) allocator: std::sync::OnceLock<Allocator>,
     pub(crate) evictor: Evictor,
     /// The thread that frees what UNLINK and FLUSHALL ASYNC took out; started when it is first needed.
     freer: parking_lot::Mutex<Option<std::sync::mpsc::Sender<Box<dyn Send>>>>,
@@ -120,6 +136,8 @@ impl Engine {
         let shards = if workers == 1 { 1 } else { 16 * workers };
         let keyspace = Keyspace::new(KeyspaceOptions { shards, databases: settings.databases, seed: chance.u64(..) });
         adjust_keyspace(&keyspace, &settings);
+        let mut startup_memory = 0;
+        keyspace.for_each_shard(|shard| startup_memory += shard.entry_bytes() + shard.overhead_bytes());
         let run_id = (0..40).map(|_| char::from_digit(chance.u32(..16), 16).unwrap_or('0')).collect();
         let started = clock.micros();
         let engine = Arc::new_cyclic(|me: &Weak<Engine>| Engine {
@@ -152,6 +170,8 @@ impl Engine {
             tcp_port: AtomicUsize::new(0),
             workers,
             peak_memory: AtomicUsize::new(0),
+            startup_memory,
+            allocator: std::sync::OnceLock::new(),
             evictor: Evictor::default(),
             freer: parking_lot::Mutex::new(None),
             stop: AtomicBool::new(false),
@@ -473,7 +493,11 @@ impl Engine {
         }
         record.last_active.store(micros / 1000, Ordering::Relaxed);
         let counted = std::mem::take(&mut session.ran);
-        session.record.commands.fetch_add(counted, Ordering::Relaxed);
+        let before = session.record.commands.fetch_add(counted, Ordering::Relaxed);
+        if before / PEAK_LOOKS != (before + counted) / PEAK_LOOKS {
+            // Notes the peak.
+            self.used_memory();
+        }
         self.stats.commands.fetch_add(counted, Ordering::Relaxed);
         self.log.throttle();
         self.keyspace.throttle();

@@ -31,6 +31,7 @@ mod usage;
 mod waiting;
 
 pub use client::Client;
+pub use engine::Allocator;
 pub use resplite_resp::value::Value;
 pub use resplite_storage::{aof, disk, rdb};
 pub use server::{Server, ServerBuilder};

@@ -1,5 +1,6 @@
 //! The `resplite` binary: redis-server's command line over the library, and what belongs to a process: log, signals, pid file.
 
+mod allocator;
 mod check;
 mod cli;
 mod log_sink;
@@ -58,7 +59,11 @@ fn serve(mut settings: Settings) -> Result<(), String> {
     if settings.maxclients < wanted {
         log::warn!("The limit of open files leaves room for {} clients instead of {wanted}", settings.maxclients);
     }
-    let server = Server::builder().settings(settings.clone()).on_settings_change(log_sink::follow).start();
+    let server = Server::builder()
+        .settings(settings.clone())
+        .on_settings_change(log_sink::follow)
+        .allocator(allocator::MIMALLOC)
+        .start();
     let server = match server {
         // SHUTDOWN came while the data was being loaded.
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {

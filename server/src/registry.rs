@@ -169,6 +169,26 @@ impl ClientRecord {
         if self.is_subscriber() { 2 } else { 0 }
     }
 
+    /// Bytes of output that has not left.
+    fn output_bytes(&self) -> usize {
+        self.output_len.load(Ordering::Relaxed) + self.outbox.len()
+    }
+
+    /// Bytes of queued commands.
+    fn queued_bytes_now(&self) -> usize {
+        if self.queued.load(Ordering::Relaxed) > 0 { self.queued_bytes.load(Ordering::Relaxed) } else { 0 }
+    }
+
+    /// Bytes of the connection with all its buffers, as of the end of its last batch.
+    pub(crate) fn memory(&self) -> usize {
+        let text = {
+            let names = self.names.lock();
+            names.name.len() + names.lib_name.len() + names.lib_version.len()
+        };
+        let query = self.query_capacity.load(Ordering::Relaxed);
+        size_of::<Self>() + text + query + self.output_bytes() + self.queued_bytes_now()
+    }
+
     /// The connection's line of CLIENT LIST, in the order of fields of Redis 7.4; `running` is the command that asks, if it
     /// is this connection's.
     pub(crate) fn describe(&self, now: u64, running: Option<&Command>) -> String {
@@ -200,11 +220,10 @@ impl ClientRecord {
         }
         let query = self.query_len.load(Ordering::Relaxed);
         let query_capacity = self.query_capacity.load(Ordering::Relaxed);
-        let output = self.output_len.load(Ordering::Relaxed) + self.outbox.len();
-        let queued_bytes = if queued > 0 { self.queued_bytes.load(Ordering::Relaxed) } else { 0 };
+        let output = self.output_bytes();
+        let queued_bytes = self.queued_bytes_now();
+        let total = self.memory();
         let names = self.names.lock().clone();
-        let text = names.name.len() + names.lib_name.len() + names.lib_version.len();
-        let total = size_of::<Self>() + text + query_capacity + output + queued_bytes;
         let [sub, psub, ssub] = [0, 1, 2].map(|kind| self.subscriptions[kind].load(Ordering::Relaxed));
         // A connection has no reply buffer of its own (rbs, rbp, obl): what its socket did not take at once is a list.
         format!(

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::config::Settings;
-use crate::engine::{Engine, SettingsHook};
+use crate::engine::{Allocator, Engine, SettingsHook};
 use crate::net::Network;
 use resplite_storage::clock::Clock;
 use resplite_storage::disk::{Disk, RealDisk};
@@ -27,6 +27,7 @@ pub struct ServerBuilder {
     clock: Clock,
     seed: Option<u64>,
     on_settings: Option<SettingsHook>,
+    allocator: Option<Allocator>,
     disk: Arc<dyn Disk>,
 }
 
@@ -40,7 +41,14 @@ impl Server {
     /// ```
     pub fn builder() -> ServerBuilder {
         let settings = Settings { port: Some(0), bind: vec!["127.0.0.1".into()], io_threads: 1, ..Settings::default() };
-        ServerBuilder { settings, clock: Clock::real(), seed: None, on_settings: None, disk: Arc::new(RealDisk) }
+        ServerBuilder {
+            settings,
+            clock: Clock::real(),
+            seed: None,
+            on_settings: None,
+            allocator: None,
+            disk: Arc::new(RealDisk),
+        }
     }
 
     /// The first TCP address that the server listens on, if it has a port.
@@ -241,6 +249,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Says what MEMORY PURGE and MEMORY MALLOC-STATS can ask of the program's allocator.
+    pub fn allocator(mut self, allocator: Allocator) -> Self {
+        self.allocator = Some(allocator);
+        self
+    }
+
     /// Starts the server. It listens when this returns.
     ///
     /// # Errors
@@ -263,6 +277,9 @@ impl ServerBuilder {
         let engine = Engine::new(self.settings, self.clock, workers, seed, self.disk);
         if let Some(hook) = self.on_settings {
             engine.on_settings(hook);
+        }
+        if let Some(allocator) = self.allocator {
+            let _ = engine.allocator.set(allocator);
         }
         let settings = engine.settings().0;
         if !settings.aclfile.is_empty() {

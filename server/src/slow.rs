@@ -164,7 +164,7 @@ impl Slow {
     /// What is known of one event.
     pub(crate) fn event(&self, name: &[u8]) -> Option<Event> {
         let events = self.events.lock();
-        events.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name)).map(|(_, event)| event.clone())
+        events.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, event)| event.clone())
     }
 
     /// Forgets events, all if no names are given; returns how many there were.

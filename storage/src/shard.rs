@@ -178,6 +178,11 @@ impl Db {
         self.table.heap_bytes().div_ceil(self.len().max(1)).min(64)
     }
 
+    /// Bytes of the table itself.
+    pub fn table_bytes(&self) -> usize {
+        self.table.heap_bytes()
+    }
+
     /// The deadlines of this part.
     pub fn deadlines(&self) -> &Deadlines {
         &self.deadlines

@@ -92,6 +92,12 @@ fn arguments_that_are_refused() {
         (integer) 0
         > LATENCY RESET a b
         (integer) 0
+        > LATENCY GRAPH command
+        (error) ERR No samples available for event 'command'
+        > LATENCY GRAPH
+        (error) ERR wrong number of arguments for 'latency|graph' command
+        > LATENCY DOCTOR x
+        (error) ERR wrong number of arguments for 'latency|doctor' command
         > LATENCY FOO
         (error) ERR unknown subcommand 'FOO'. Try LATENCY HELP.
         > CONFIG SET slowlog-log-slower-than -2
@@ -114,9 +120,16 @@ fn what_takes_long_is_an_event() {
     let event = latest[0].as_slice().unwrap();
     assert_eq!(event[0].as_str(), Some("command"));
     assert!(event[2].as_int() >= Some(20) && event[3].as_int() == event[2].as_int(), "{event:?}");
-    let history = connection.call(["LATENCY", "HISTORY", "Command"]).into_vec();
+    let history = connection.call(["LATENCY", "HISTORY", "command"]).into_vec();
     assert_eq!(history.len(), 1);
     assert_eq!(history[0].as_slice().unwrap()[0].as_int(), event[1].as_int());
+    assert_eq!(connection.call(["LATENCY", "HISTORY", "Command"]).as_slice(), Some(&[][..]), "names are exact");
+    let millis = event[2].as_int().unwrap();
+    let graph = connection.call(["LATENCY", "GRAPH", "command"]);
+    let first = graph.as_str().unwrap().lines().next().unwrap();
+    assert_eq!(first, format!("command - high {millis} ms, low {millis} ms (all time high {millis} ms)"));
+    let doctor = connection.call(["LATENCY", "DOCTOR"]);
+    assert!(doctor.as_str().unwrap().contains("1. command: 1 seconds with a sample"), "{doctor:?}");
     assert!(noted(&mut connection).contains(&"DEBUG SLEEP 0.02".to_owned()), "it is slower than the default of 10 ms");
     assert_eq!(connection.call(["LATENCY", "RESET", "other", "command"]).as_int(), Some(1));
     assert_eq!(connection.call(["LATENCY", "LATEST"]).as_slice(), Some(&[][..]));

@@ -1,6 +1,9 @@
 //! INFO: what the server says of itself; every number is counted or measured, none is made up.
 
+mod keysizes;
+
 use super::is;
+use super::memory::Measured;
 use crate::acl::refusals::Reason;
 use crate::command::{self, Command, Flags, Group, Locks};
 use crate::command_stats::Totals;
@@ -47,16 +50,19 @@ const SECTIONS: &[Section] = &[
     Section { heading: "Latencystats", default: false, write: latency_stats },
     Section { heading: "Cluster", default: true, write: |_, lines| lines.add("cluster_enabled", 0) },
     Section { heading: "Keyspace", default: true, write: keyspace },
+    Section { heading: "Keysizes", default: false, write: keysizes::write },
 ];
 
 fn info(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
     let named = args.from(1);
     let wants = |word: &str| named.iter().any(|name| is(name, word));
-    let all = wants("all") || wants("everything");
+    let everything = wants("everything");
+    // Looking at every key takes its time, so that has to be asked for.
+    let all = |section: &Section| everything || wants("all") && section.heading != "Keysizes";
     let default = named.is_empty() || wants("default");
     let mut lines = Lines::default();
     for section in SECTIONS {
-        if all || default && section.default || wants(section.heading) {
+        if all(section) || default && section.default || wants(section.heading) {
             lines.head(section.heading);
             (section.write)(ctx, &mut lines);
         }
@@ -162,21 +168,16 @@ fn clients(ctx: &mut Ctx<'_>, lines: &mut Lines) {
 }
 
 fn memory(ctx: &mut Ctx<'_>, lines: &mut Lines) {
-    let (mut entries, mut overhead) = (0, 0);
-    for shard in ctx.locked().shards() {
-        entries += shard.entry_bytes();
-        overhead += shard.overhead_bytes();
-    }
-    let used = (entries + overhead) as u64;
-    let peak = ctx.engine.peak_memory.fetch_max(used as usize, Ordering::Relaxed).max(used as usize) as u64;
-    let resident = usage::resident_bytes();
+    let measured = Measured::now(ctx);
+    let Measured { entries, overhead, peak, resident } = measured;
+    let used = measured.used();
     lines.bytes("used_memory", used);
     lines.bytes("used_memory_rss", resident);
     lines.bytes("used_memory_peak", peak);
     lines.add("used_memory_peak_perc", percent(used, peak));
     lines.add("used_memory_overhead", overhead);
     lines.add("used_memory_dataset", entries);
-    lines.add("used_memory_dataset_perc", percent(entries as u64, used));
+    lines.add("used_memory_dataset_perc", percent(entries, used));
     lines.bytes("total_system_memory", usage::system_memory());
     lines.bytes("maxmemory", ctx.settings().maxmemory);
     let scripts = ctx.engine.scripts.usage();
@@ -189,9 +190,8 @@ fn memory(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("number_of_functions", scripts.functions);
     lines.add("number_of_libraries", scripts.libraries);
     lines.add("maxmemory_policy", ctx.settings().value("maxmemory-policy").unwrap_or_default());
-    let ratio = if used == 0 { 0.0 } else { resident as f64 / used as f64 };
-    lines.add("mem_fragmentation_ratio", format!("{ratio:.2}"));
-    lines.add("mem_fragmentation_bytes", resident as i64 - used as i64);
+    lines.add("mem_fragmentation_ratio", format!("{:.2}", measured.fragmentation()));
+    lines.add("mem_fragmentation_bytes", measured.fragmentation_bytes());
 }
 
 fn persistence(ctx: &mut Ctx<'_>, lines: &mut Lines) {

@@ -755,6 +755,8 @@ fn flush(ctx: &mut Ctx<'_>, args: Args<'_>, dbs: std::ops::Range<usize>, out: &m
         _ => return Err(CommandError::SYNTAX),
     };
     ctx.log_always();
+    // This may be the peak.
+    ctx.engine.used_memory();
     let mut old = Vec::new();
     for shard in ctx.locked().shards() {
         old.extend(dbs.clone().map(|db| shard.clear(db)));

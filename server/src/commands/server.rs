@@ -1,13 +1,13 @@
-//! The server family: the time, the memory of a key, and the end of the server.
+//! The server family: the time, who watches commands, and the end of the server.
 
-use super::{int, is};
-use crate::command::{Command, Flags, Group, usage};
+use super::is;
+use crate::command::{Command, Flags, Group};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use resplite_resp::reply::Reply;
 use resplite_resp::request::Args;
 
-pub(crate) const COMMANDS: &[Command] = &[TIME, MEMORY, MONITOR, SHUTDOWN];
+pub(crate) const COMMANDS: &[Command] = &[TIME, MONITOR, SHUTDOWN];
 
 /// A container called without a subcommand; its arity lets nothing through to here.
 pub(crate) fn bare_container(ctx: &mut Ctx<'_>, _: Args<'_>, _: &mut Reply) -> CmdResult {
@@ -25,52 +25,6 @@ fn time(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
     out.array(2);
     out.bulk_int(micros / 1_000_000);
     out.bulk_int(micros % 1_000_000);
-    Ok(())
-}
-
-const MEMORY: Command = Command::container(
-    Group::Server,
-    "memory",
-    &[
-        Command::control(Group::Server, "memory|help", super::help)
-            .arity(2)
-            .flag(Flags::LOADING.with(Flags::STALE))
-            .since("4.0.0")
-            .doc("This list."),
-        Command::read(Group::Server, "memory|usage", memory_usage)
-            .arity(-3)
-            .key(usage::LOOK, 2)
-            .since("4.0.0")
-            .doc("Bytes that a key takes with its value and its place in the table.")
-            .syntax("key [SAMPLES count]"),
-    ],
-)
-.since("4.0.0")
-.doc("What takes memory.");
-
-/// Bytes of a deadline in the index of deadlines.
-const DEADLINE: usize = size_of::<(u64, u64)>() * 3 / 2;
-
-fn memory_usage(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
-    let mut at = 3;
-    while let Some(word) = args.get(at) {
-        if !is(word, "samples") || at + 1 >= args.len() {
-            return Err(CommandError::SYNTAX);
-        }
-        // Values know their size, so nothing has to be sampled; the number is only checked.
-        if int(&args[at + 1])? < 0 {
-            return Err(CommandError::SYNTAX);
-        }
-        at += 2;
-    }
-    let (db, key) = (ctx.db(), ctx.at(&args[2]));
-    let Some(entry) = ctx.peek(&args[2]) else {
-        out.nil();
-        return Ok(());
-    };
-    let own = entry.heap_bytes() + if entry.deadline().is_some() { DEADLINE } else { 0 };
-    let share = ctx.shard(key).db(db).bytes_per_key();
-    out.int((own + share) as i64);
     Ok(())
 }
 

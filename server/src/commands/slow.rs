@@ -1,5 +1,7 @@
 //! SLOWLOG and LATENCY: what took long.
 
+mod report;
+
 use crate::command::{self, Command, Flags, Group, Handler};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
@@ -73,6 +75,15 @@ const LATENCY: Command = Command::container(
     Group::Server,
     "latency",
     &[
+        subcommand("latency|doctor", doctor, Flags::ADMIN.with(Flags::NOSCRIPT))
+            .arity(2)
+            .since("2.8.13")
+            .doc("What the events say, in words, and what can be done."),
+        subcommand("latency|graph", graph, Flags::ADMIN.with(Flags::NOSCRIPT))
+            .arity(3)
+            .since("2.8.13")
+            .doc("How long an event took, as a chart.")
+            .syntax("event"),
         subcommand("latency|help", super::help, Flags::NONE).arity(2).since("2.8.13").doc("This list."),
         subcommand("latency|histogram", histogram, Flags::ADMIN.with(Flags::NOSCRIPT))
             .arity(-2)
@@ -137,6 +148,21 @@ fn histogram(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
             out.int(count as i64);
         }
     }
+    Ok(())
+}
+
+fn doctor(ctx: &mut Ctx<'_>, _: Args<'_>, out: &mut Reply) -> CmdResult {
+    let threshold = ctx.settings().latency_monitor_threshold;
+    let text = report::doctor(&ctx.engine.slow.events(), threshold, ctx.now() / 1000);
+    out.verbatim(b"txt", text.as_bytes());
+    Ok(())
+}
+
+fn graph(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
+    let name = &args[2];
+    let event = ctx.engine.slow.event(name);
+    let event = event.ok_or_else(|| CommandError::quoting("ERR No samples available for event '", name, "'"))?;
+    out.verbatim(b"txt", report::graph(&String::from_utf8_lossy(name), &event, ctx.now() / 1000).as_bytes());
     Ok(())
 }
 
