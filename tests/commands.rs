@@ -5,6 +5,7 @@ mod bitmap;
 mod blocking;
 mod cluster;
 mod connection;
+mod debug;
 mod function;
 mod geo;
 mod hash;

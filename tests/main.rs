@@ -5,6 +5,7 @@
 mod support;
 
 mod acl;
+mod client_eviction;
 mod clients;
 mod command_stats;
 mod commands;

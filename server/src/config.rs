@@ -11,6 +11,25 @@ use resplite_storage::types::Limits as TypeLimits;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How much memory all clients together may take; nothing of either is no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClientLimit {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many percent of `maxmemory`, up to 100.
+    Percent(u8),
+}
+
+impl std::fmt::Display for ClientLimit {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ClientLimit::Bytes(bytes) => write!(out, "{bytes}"),
+            ClientLimit::Percent(0) => write!(out, "0"),
+            ClientLimit::Percent(percent) => write!(out, "{percent}%"),
+        }
+    }
+}
+
 /// Output limits of one class of clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutputLimit {
@@ -248,6 +267,8 @@ pub struct Settings {
     pub loglevel: LogLevel,
     /// Bytes of data at which keys have to go, or commands that need memory are refused; 0 is no limit.
     pub maxmemory: u64,
+    /// Memory of all clients at which some have to go.
+    pub maxmemory_clients: ClientLimit,
     /// Which keys have to go.
     pub maxmemory_policy: Policy,
     /// Keys that are looked at for each that goes.
@@ -345,6 +366,7 @@ impl Default for Settings {
             logfile: String::new(),
             loglevel: LogLevel::Notice,
             maxmemory: 0,
+            maxmemory_clients: ClientLimit::Bytes(0),
             maxmemory_policy: Policy::NoEviction,
             maxmemory_samples: 5,
             lfu_log_factor: 10,
@@ -381,6 +403,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Bytes that all clients together may take; 0 is no limit.
+    pub(crate) fn client_memory_limit(&self) -> u64 {
+        match self.maxmemory_clients {
+            ClientLimit::Bytes(bytes) => bytes,
+            ClientLimit::Percent(percent) => (u128::from(self.maxmemory) * u128::from(percent) / 100) as u64,
+        }
+    }
+
     /// Sets one setting from the words behind its name, as a line of a configuration file does.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use crate::acl::Acl;
 use crate::acl::refusals::{Context, Reason, Refusal};
 use crate::acl::selector::Denied;
 use crate::acl::user::User;
+use crate::client_eviction::ClientMemory;
 use crate::command::{self, Command, Flags, Group, Locks};
 use crate::command_stats::{self, CommandStats};
 use crate::config::{AppendFsync, Settings};
@@ -101,6 +102,7 @@ pub(crate) struct Engine {
     pub(crate) startup_memory: usize,
     pub(crate) allocator: std::sync::OnceLock<Allocator>,
     pub(crate) evictor: Evictor,
+    pub(crate) client_memory: ClientMemory,
     /// The thread that frees what UNLINK and FLUSHALL ASYNC took out; started when it is first needed.
     freer: parking_lot::Mutex<Option<std::sync::mpsc::Sender<Box<dyn Send>>>>,
     stop: AtomicBool,
@@ -173,10 +175,12 @@ impl Engine {
             startup_memory,
             allocator: std::sync::OnceLock::new(),
             evictor: Evictor::default(),
+            client_memory: ClientMemory::default(),
             freer: parking_lot::Mutex::new(None),
             stop: AtomicBool::new(false),
             on_stop: std::sync::OnceLock::new(),
         });
+        engine.set_client_memory_limit(&engine.settings().0);
         let me = engine.me.clone();
         engine.keyspace.on_garbage(move |gone| {
             if let Some(engine) = me.upgrade() {
@@ -204,6 +208,7 @@ impl Engine {
         *current = Arc::new(next);
         self.settings_version.fetch_add(1, Ordering::AcqRel);
         self.expect_eviction(&current);
+        self.set_client_memory_limit(&current);
         // Under the lock, so that of two changes the later one is also heard of later.
         if let Some(hook) = self.on_settings.get() {
             hook(&current);
@@ -268,6 +273,7 @@ impl Engine {
         self.stop_listening(session);
         if !session.record.is_local {
             self.registry.remove(session.record.id);
+            self.forget_client_memory(&session.record);
         }
     }
 

@@ -202,6 +202,9 @@ texts! {
     HEIGHT_NOT_FLOAT = "ERR need numeric height";
     NEGATIVE_BOX = "ERR height or width cannot be negative";
     ANY_WITHOUT_COUNT = "ERR the ANY argument requires COUNT argument";
+    NOT_A_LISTPACK = "ERR Not a listpack encoded object.";
+    NOT_A_TABLE = "ERR The value stored at the specified key is not represented using an hash table";
+    DEBUG_DB_INDEX = "ERR Out of range database";
     NO_CLUSTER = "ERR This instance has cluster support disabled";
     INVALID_MASTER_PORT = "ERR Invalid master port";
     NO_REPLICATION = "ERR replication is not supported: this server is a master and stays one";

@@ -2,6 +2,7 @@
 
 mod acl;
 mod client;
+mod client_eviction;
 mod command;
 mod command_stats;
 mod commands;

@@ -51,6 +51,8 @@ pub(crate) struct ClientRecord {
     pub(crate) query_len: AtomicUsize,
     pub(crate) query_capacity: AtomicUsize,
     pub(crate) output_len: AtomicUsize,
+    /// Its part of the memory of all clients, as it was last counted.
+    pub(crate) counted_memory: AtomicUsize,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
     pub(crate) commands: AtomicU64,
@@ -95,6 +97,7 @@ impl ClientRecord {
             query_len: AtomicUsize::new(0),
             query_capacity: AtomicUsize::new(0),
             output_len: AtomicUsize::new(0),
+            counted_memory: AtomicUsize::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             commands: AtomicU64::new(0),

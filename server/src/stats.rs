@@ -17,6 +17,7 @@ pub(crate) struct Stats {
     pub(crate) errors: AtomicU64,
     /// Error replies by their code.
     pub(crate) errors_by_code: Mutex<BTreeMap<String, u64>>,
+    pub(crate) evicted_clients: AtomicU64,
     pub(crate) query_limit_disconnections: AtomicU64,
     pub(crate) output_limit_disconnections: AtomicU64,
     rates: Mutex<RateSample>,
@@ -74,6 +75,7 @@ impl Stats {
             writes,
             errors,
             errors_by_code,
+            evicted_clients,
             query_limit_disconnections,
             output_limit_disconnections,
             rates,
@@ -88,6 +90,7 @@ impl Stats {
             reads,
             writes,
             errors,
+            evicted_clients,
             query_limit_disconnections,
             output_limit_disconnections,
         ] {

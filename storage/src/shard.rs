@@ -178,6 +178,11 @@ impl Db {
         self.table.heap_bytes().div_ceil(self.len().max(1)).min(64)
     }
 
+    /// Number of keys of each bucket of the table.
+    pub fn bucket_lengths(&self) -> impl Iterator<Item = usize> {
+        self.table.bucket_lengths()
+    }
+
     /// Bytes of the table itself.
     pub fn table_bytes(&self) -> usize {
         self.table.heap_bytes()

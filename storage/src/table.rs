@@ -226,6 +226,15 @@ impl<E> Table<E> {
         self.buckets
     }
 
+    /// Number of entries of each bucket with what hangs on it.
+    pub fn bucket_lengths(&self) -> impl Iterator<Item = usize> {
+        self.segments.iter().flatten().map(|bucket| {
+            let mut len = 0;
+            bucket.for_each(&mut |_| len += 1);
+            len
+        })
+    }
+
     /// Bytes of buckets and directory, without what the entries own.
     pub fn heap_bytes(&self) -> usize {
         let first = self.segments.first().map_or(0, Vec::capacity);

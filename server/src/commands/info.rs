@@ -278,7 +278,7 @@ fn stats(ctx: &mut Ctx<'_>, lines: &mut Lines) {
     lines.add("expired_subkeys", expired_fields);
     lines.add("expired_keys", expired);
     lines.counter("evicted_keys", ctx.engine.evictor.evicted());
-    lines.add("evicted_clients", 0);
+    lines.counter("evicted_clients", &stats.evicted_clients);
     lines.add("evicted_scripts", ctx.engine.scripts.usage().evicted);
     lines.add("keyspace_hits", hits);
     lines.add("keyspace_misses", misses);

@@ -2,7 +2,8 @@
 
 use super::words::{format_memory, parse_memory, quote};
 use super::{
-    AppendFsync, DebugAccess, EventClasses, LogLevel, OutputLimit, Policy, SavePoint, Settings, TlsAuthClients,
+    AppendFsync, ClientLimit, DebugAccess, EventClasses, LogLevel, OutputLimit, Policy, SavePoint, Settings,
+    TlsAuthClients,
 };
 
 /// When a setting can change.
@@ -212,6 +213,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     )
     .at_start(),
     memory("maxmemory", 0, u64::MAX as i128, |s| i128::from(s.maxmemory), |s, v| s.maxmemory = v as u64),
+    words("maxmemory-clients", 0, |s| s.maxmemory_clients.to_string(), set_maxmemory_clients),
     choice("maxmemory-policy", POLICIES, |s| s.maxmemory_policy as usize, |s, v| s.maxmemory_policy = POLICY_OF[v]),
     number("maxmemory-samples", 1, 64, |s| s.maxmemory_samples as i128, |s, v| s.maxmemory_samples = v as usize),
     number("lfu-log-factor", 0, INT, |s| i128::from(s.lfu_log_factor), |s, v| s.lfu_log_factor = v as u32),
@@ -607,6 +609,21 @@ fn set_dir(settings: &mut Settings, dir: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn set_maxmemory_clients(settings: &mut Settings, words: &[&str]) -> Result<(), String> {
+    let [word] = words else { return Err("argument must be a memory or percent value".into()) };
+    settings.maxmemory_clients = match word.strip_suffix('%') {
+        Some(percent) => match percent.parse::<u8>() {
+            Ok(percent) if percent <= 100 => ClientLimit::Percent(percent),
+            _ if percent.bytes().all(|byte| byte.is_ascii_digit()) && !percent.is_empty() => {
+                return Err("percentage argument must be less or equal to 100".into());
+            }
+            _ => return Err("argument must be a memory or percent value".into()),
+        },
+        None => ClientLimit::Bytes(parse_memory(word).ok_or("argument must be a memory or percent value")?),
+    };
+    Ok(())
+}
+
 /// The classes of clients as they are shown, in the order of the limits.
 const CLASSES: [&str; 3] = ["normal", "slave", "pubsub"];
 
@@ -734,6 +751,9 @@ mod tests {
         for (name, words, shown) in [
             ("maxmemory", &["100Mb"][..], "104857600"),
             ("MAXMEMORY", &["1k"], "1000"),
+            ("maxmemory-clients", &["1mb"], "1048576"),
+            ("maxmemory-clients", &["7%"], "7%"),
+            ("maxmemory-clients", &["0%"], "0"),
             ("protected-mode", &["NO"], "no"),
             ("loglevel", &["Warning"], "warning"),
             ("unixsocketperm", &["700"], "700"),
@@ -766,6 +786,11 @@ mod tests {
             ("port", &["65536"], "argument must be between 0 and 65535 inclusive"),
             ("timeout", &["-1"], "argument must be between 0 and 2147483647 inclusive"),
             ("maxmemory", &["10%"], "argument must be a memory value"),
+            ("maxmemory-clients", &["101%"], "percentage argument must be less or equal to 100"),
+            ("maxmemory-clients", &["-5%"], "argument must be a memory or percent value"),
+            ("maxmemory-clients", &["5.5%"], "argument must be a memory or percent value"),
+            ("maxmemory-clients", &["%"], "argument must be a memory or percent value"),
+            ("maxmemory-clients", &["-1"], "argument must be a memory or percent value"),
             ("unixsocketperm", &["888"], "argument couldn't be parsed as an octal number"),
             ("protected-mode", &["maybe"], "argument must be 'yes' or 'no'"),
             ("appendonly", &["maybe"], "argument must be 'yes' or 'no'"),

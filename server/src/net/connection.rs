@@ -282,6 +282,10 @@ impl Connection {
                     Poll::Pending => {}
                 }
             }
+            self.engine.look_at_client(&self.session.record);
+            if self.session.record.is_killed() {
+                continue;
+            }
             if let Some((position, reply)) = self.held.take() {
                 match self.engine.log.is_durable(position) {
                     Some(Ok(())) => self.unsent.append(reply),

@@ -171,6 +171,14 @@ impl Hash {
         !matches!(self.repr, Repr::Table(..))
     }
 
+    /// Number of fields of each bucket of the table, if there is one.
+    pub fn bucket_lengths(&self) -> Option<Vec<usize>> {
+        match &self.repr {
+            Repr::Listpack(_) | Repr::Triples(_) => None,
+            Repr::Table(table, _) => Some(table.bucket_lengths()),
+        }
+    }
+
     /// Number of fields.
     #[inline]
     pub fn len(&self) -> usize {

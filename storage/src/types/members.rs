@@ -64,6 +64,11 @@ impl<H: Keyed> Members<H> {
         self.table.len()
     }
 
+    /// Number of entries of each bucket of the table.
+    pub(super) fn bucket_lengths(&self) -> Vec<usize> {
+        self.table.bucket_lengths().collect()
+    }
+
     /// Bytes on the heap, of the table and of its entries. O(1).
     pub(super) fn heap_bytes(&self) -> usize {
         self.table.heap_bytes() + self.entry_bytes

@@ -96,6 +96,14 @@ impl Set {
         }
     }
 
+    /// Number of members of each bucket of the table, if there is one.
+    pub fn bucket_lengths(&self) -> Option<Vec<usize>> {
+        match &self.repr {
+            Repr::Intset(_) | Repr::Listpack(_) => None,
+            Repr::Table(table) => Some(table.bucket_lengths()),
+        }
+    }
+
     /// Number of members.
     #[inline]
     pub fn len(&self) -> usize {

@@ -124,6 +124,14 @@ impl SortedSet {
         }
     }
 
+    /// Number of members of each bucket of the table, if there is one.
+    pub fn bucket_lengths(&self) -> Option<Vec<usize>> {
+        match &self.repr {
+            Repr::Compact(_) => None,
+            Repr::Index(index) => Some(index.bucket_lengths()),
+        }
+    }
+
     /// Number of members.
     #[inline]
     pub fn len(&self) -> usize {

@@ -95,6 +95,11 @@ impl Index {
         self.members.len()
     }
 
+    /// Number of members of each bucket of the table.
+    pub(super) fn bucket_lengths(&self) -> Vec<usize> {
+        self.members.bucket_lengths()
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         self.members.heap_bytes() + self.ranks.heap_bytes()
     }
