@@ -15,6 +15,7 @@ mod keys;
 mod list;
 mod lolwut;
 mod memory;
+mod migrate;
 mod module;
 mod notify;
 mod persistence;

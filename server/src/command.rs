@@ -163,6 +163,10 @@ pub(crate) struct KeySpec {
     /// A word, looked for from there on, that the keys follow.
     pub(crate) keyword: Option<&'static str>,
     pub(crate) find: Find,
+    /// Where COMMAND INFO says that the search for the word begins: Redis' own does not find all keys.
+    pub(crate) shown_from: Option<i64>,
+    /// An empty argument is no key if this word is among the arguments.
+    pub(crate) empty_with: Option<&'static str>,
     /// They are no keys, but in a cluster they decide about the node as if they were: nothing is locked for them.
     pub(crate) is_channel: bool,
 }
@@ -192,13 +196,23 @@ impl KeySpec {
             begin: index,
             keyword: None,
             find: Find::Range { last: 0, step: 1, limit: 0 },
+            shown_from: None,
+            empty_with: None,
             is_channel: false,
         }
     }
 
     /// Keys from `index` to `last`, every `step`-th argument.
     pub(crate) const fn range(flags: &'static [&'static str], index: usize, last: i32, step: usize) -> Self {
-        KeySpec { flags, begin: index, keyword: None, find: Find::Range { last, step, limit: 0 }, is_channel: false }
+        KeySpec {
+            flags,
+            begin: index,
+            keyword: None,
+            find: Find::Range { last, step, limit: 0 },
+            shown_from: None,
+            empty_with: None,
+            is_channel: false,
+        }
     }
 
     /// The key behind a word, which is looked for from `index` on.
@@ -211,7 +225,34 @@ impl KeySpec {
     /// Keys behind a word, which is looked for from `index` on; as many other arguments follow them.
     pub(crate) const fn halved(flags: &'static [&'static str], index: usize, keyword: &'static str) -> Self {
         let find = Find::Range { last: -1, step: 1, limit: 2 };
-        KeySpec { flags, begin: index, keyword: Some(keyword), find, is_channel: false }
+        KeySpec {
+            flags,
+            begin: index,
+            keyword: Some(keyword),
+            find,
+            shown_from: None,
+            empty_with: None,
+            is_channel: false,
+        }
+    }
+
+    /// Keys behind a word, which is looked for from `index` on, up to the end.
+    pub(crate) const fn to_the_end(flags: &'static [&'static str], index: usize, keyword: &'static str) -> Self {
+        let mut spec = Self::range(flags, index, -1, 1);
+        spec.keyword = Some(keyword);
+        spec
+    }
+
+    /// Has COMMAND INFO say that the search for the word begins there.
+    pub(crate) const fn shown_from(mut self, from: i64) -> Self {
+        self.shown_from = Some(from);
+        self
+    }
+
+    /// Has an empty argument be no key if this word follows.
+    pub(crate) const fn empty_with(mut self, word: &'static str) -> Self {
+        self.empty_with = Some(word);
+        self
     }
 
     /// A count at `index` and its keys behind it.
@@ -221,13 +262,23 @@ impl KeySpec {
             begin: index,
             keyword: None,
             find: Find::Count { count: 0, first: 1, step: 1 },
+            shown_from: None,
+            empty_with: None,
             is_channel: false,
         }
     }
 
     /// A key that only the command itself knows how to find.
     pub(crate) const fn unknown(flags: &'static [&'static str], find: fn(Args<'_>) -> Option<usize>) -> Self {
-        KeySpec { flags, begin: 0, keyword: None, find: Find::Unknown(find), is_channel: false }
+        KeySpec {
+            flags,
+            begin: 0,
+            keyword: None,
+            find: Find::Unknown(find),
+            shown_from: None,
+            empty_with: None,
+            is_channel: false,
+        }
     }
 
     /// Shard channels from `index` to `last`.
@@ -279,7 +330,11 @@ impl KeySpec {
         };
         let mut index = first;
         while index <= last && index < len {
-            found(index);
+            let stands_for_others =
+                |word: &str| args.iter().skip(index).any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+            if !(args[index].is_empty() && self.empty_with.is_some_and(stands_for_others)) {
+                found(index);
+            }
             index += step;
         }
         last < len

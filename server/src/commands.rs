@@ -18,6 +18,7 @@ pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod lolwut;
 pub(crate) mod memory;
+pub(crate) mod migrate;
 pub(crate) mod module;
 pub(crate) mod persistence;
 pub(crate) mod pubsub;
@@ -55,6 +56,7 @@ pub(crate) const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     wait::COMMANDS,
     dump::COMMANDS,
+    migrate::COMMANDS,
     sort::COMMANDS,
     string::COMMANDS,
     hyperloglog::COMMANDS,

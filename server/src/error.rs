@@ -205,6 +205,10 @@ texts! {
     NOT_A_LISTPACK = "ERR Not a listpack encoded object.";
     NOT_A_TABLE = "ERR The value stored at the specified key is not represented using an hash table";
     DEBUG_DB_INDEX = "ERR Out of range database";
+    MIGRATE_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string";
+    MIGRATE_CONNECT = "IOERR error or timeout connecting to the client";
+    MIGRATE_WRITE = "IOERR error or timeout writing to target instance";
+    MIGRATE_READ = "IOERR error or timeout reading to target instance";
     NO_CLUSTER = "ERR This instance has cluster support disabled";
     INVALID_MASTER_PORT = "ERR Invalid master port";
     NO_REPLICATION = "ERR replication is not supported: this server is a master and stays one";

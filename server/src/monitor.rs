@@ -95,6 +95,7 @@ pub(crate) fn is_secret(command: &Command, args: Args<'_>, at: usize) -> bool {
     match command.name {
         "auth" => at > 0,
         "hello" => at > 2 && (is(at - 1, b"auth") || is(at - 2, b"auth")),
+        "migrate" => at > 6 && (is(at - 1, b"auth") || is(at - 1, b"auth2") || is(at - 2, b"auth2")),
         // What is said about a user is between who says it and the server.
         "acl|setuser" | "acl|deluser" | "acl|getuser" => at > 1,
         "config|set" => at > 2 && at % 2 == 1 && is(at - 1, b"requirepass"),

@@ -2,6 +2,7 @@
 
 mod connection;
 mod secure;
+pub(crate) mod target;
 
 use crate::config::Settings;
 use crate::engine::Engine;

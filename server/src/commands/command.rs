@@ -270,7 +270,8 @@ fn write_key_spec(out: &mut Reply, spec: &KeySpec) {
         None if matches!(spec.find, Find::Unknown(_)) => section("begin_search", "unknown", None, &[]),
         None => section("begin_search", "index", None, &[("index", spec.begin as i64)]),
         Some(word) => {
-            section("begin_search", "keyword", Some(("keyword", word)), &[("startfrom", spec.begin as i64)]);
+            let from = spec.shown_from.unwrap_or(spec.begin as i64);
+            section("begin_search", "keyword", Some(("keyword", word)), &[("startfrom", from)]);
         }
     }
     match spec.find {

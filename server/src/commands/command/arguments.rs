@@ -5,6 +5,9 @@
 
 use crate::command::Command;
 
+/// How an empty argument is written.
+const EMPTY: &str = "\"\"";
+
 /// An argument, or a group of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Argument {
@@ -194,6 +197,9 @@ impl Parser<'_> {
             1 => values.swap_remove(0),
             _ => Argument { name: word.to_ascii_lowercase(), ..block(values) },
         };
+        if word == EMPTY {
+            return Argument { name: "empty-string".into(), token: Some(String::new()), bare_source, ..argument };
+        }
         Argument { token: Some(word), bare_source, ..argument }
     }
 
@@ -222,6 +228,7 @@ fn kind_of(command: &str, name: &str) -> &'static str {
     match name {
         // The slot of a key can be asked for whether or not there is one.
         "key" if command == "cluster|keyslot" => "string",
+        "keys" if command == "migrate" => "key",
         "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "sourcekey" | "destkey" | "src" | "dst"
         | "storekey" | "storedistkey" => "key",
         "pattern" | "by-pattern" | "get-pattern" => "pattern",

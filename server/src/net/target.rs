@@ -1,0 +1,66 @@
+//! A server that gets commands from this one: a connection that waits, each step up to a time-out.
+
+use resplite_resp::number;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// Longest line that a target may answer.
+const MOST_LINE: u64 = 16 * 1024;
+
+/// Why a target has not done what it was told.
+pub(crate) enum Failure {
+    /// Nobody knows the host.
+    Unknown,
+    /// It could not be reached, or did not take what was sent.
+    Writing,
+    /// It did not answer, or not in a way that makes sense.
+    Reading,
+    /// What it answered instead of OK.
+    Refused(Vec<u8>),
+}
+
+/// A server that has got commands and is to answer.
+pub(crate) struct Target {
+    answers: BufReader<TcpStream>,
+}
+
+/// Connects and sends everything, each step within the time-out.
+pub(crate) fn send(host: &[u8], port: &[u8], timeout: Duration, commands: &[u8]) -> Result<Target, Failure> {
+    let host = std::str::from_utf8(host).map_err(|_| Failure::Unknown)?;
+    // What is no port is one where nobody listens.
+    let port = number::parse_i64(port).and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+    let addresses = (host, port).to_socket_addrs().map_err(|_| Failure::Unknown)?;
+    let connect = || -> io::Result<TcpStream> {
+        let mut failure = io::Error::from(io::ErrorKind::NotFound);
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, timeout) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    };
+    let stream = connect().and_then(|mut stream| {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(timeout))?;
+        stream.set_write_timeout(Some(timeout))?;
+        stream.write_all(commands)?;
+        Ok(stream)
+    });
+    Ok(Target { answers: BufReader::new(stream.map_err(|_| Failure::Writing)?) })
+}
+
+impl Target {
+    /// Reads an answer, which has to be OK: whatever else is no server may say anything.
+    pub(crate) fn expect_ok(&mut self) -> Result<(), Failure> {
+        let mut line = Vec::new();
+        let read = (&mut self.answers).take(MOST_LINE).read_until(b'\n', &mut line);
+        let line = line.strip_suffix(b"\r\n").filter(|_| read.is_ok()).ok_or(Failure::Reading)?;
+        match line {
+            b"+OK" => Ok(()),
+            [b'-', why @ ..] => Err(Failure::Refused(why.to_vec())),
+            _ => Err(Failure::Reading),
+        }
+    }
+}
