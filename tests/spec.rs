@@ -38,6 +38,35 @@ fn the_command_table_agrees_with_the_specification() {
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
 }
 
+/// The commands that the README says do not exist yet, each with the reason.
+fn missing() -> Vec<(String, String)> {
+    let readme = include_str!("../README.md");
+    let section = readme.split("### Commands that do not exist yet").nth(1).expect("the README has the table");
+    let section = section.split("\n#").next().unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once(" | "));
+    rows.flat_map(|(names, reason)| names.split(", ").map(|name| (name.replace('`', ""), reason.to_owned()))).collect()
+}
+
+#[test]
+fn every_command_of_the_specification_is_there_or_the_readme_says_why_not() {
+    let spec: Json = serde_json::from_str(include_str!("data/commands.json")).expect("the facts are JSON");
+    let spec: BTreeSet<String> = spec.as_object().expect("by name").keys().cloned().collect();
+    assert_eq!(spec.len(), 434, "the README says how many there are");
+    let server = Server::builder().no_port().start().expect("a server without sockets starts");
+    let there = server.client().call(["COMMAND", "LIST"]);
+    let there: BTreeSet<String> = words(&there).iter().map(|name| name.replace('|', " ").to_uppercase()).collect();
+    let missing = missing();
+    let names: BTreeSet<String> = missing.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names.len(), missing.len(), "a command has one reason");
+    assert!(missing.iter().all(|(_, reason)| reason.len() > 10 && reason.ends_with('.')), "each has a reason");
+    let both: Vec<_> = names.intersection(&there).collect();
+    assert!(both.is_empty(), "there after all: {both:?}");
+    let unknown: Vec<_> = names.difference(&spec).collect();
+    assert!(unknown.is_empty(), "not of the specification: {unknown:?}");
+    let neither: Vec<_> = spec.iter().filter(|name| !there.contains(*name) && !names.contains(*name)).collect();
+    assert!(neither.is_empty(), "neither there nor in the README: {neither:?}");
+}
+
 fn compare(spec: &Json, client: &mut Client, info: Vec<Value>, differences: &mut Vec<String>) {
     let full_name = text(&info[0]);
     let name = full_name.replace('|', " ");
