@@ -194,6 +194,22 @@ fn how_values_are_made() {
 
 /// The sparse form grows dense where the setting says.
 #[test]
+fn half_a_run_behind_the_last_one_is_damage() {
+    check(
+        r#"
+        > PFADD h
+        (integer) 1
+        > APPEND h a
+        (integer) 19
+        > PFCOUNT h h
+        (error) INVALIDOBJ Corrupted HLL object detected
+        > PFMERGE d h
+        (error) INVALIDOBJ Corrupted HLL object detected
+        "#,
+    );
+}
+
+#[test]
 fn a_sparse_value_grows_dense() {
     for most in [0_usize, 100, 3000, 100_000] {
         let server = builder().setting("hll-sparse-max-bytes", &most.to_string()).unwrap().start().unwrap();

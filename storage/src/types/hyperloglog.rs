@@ -317,8 +317,9 @@ pub fn runs(bytes: &[u8]) -> impl Iterator<Item = Run> {
 
 /// Calls `found` with the first register, the number of registers and the value of each run that has one.
 fn for_each_value(bytes: &[u8], mut found: impl FnMut(usize, usize, u8)) -> Result<(), HyperLogLogError> {
-    let mut register = 0;
+    let (mut register, mut taken) = (0, HEADER);
     for run in runs(bytes) {
+        taken += run.byte_len();
         if register + run.len() > REGISTERS {
             return Err(HyperLogLogError::Corrupted);
         }
@@ -327,7 +328,8 @@ fn for_each_value(bytes: &[u8], mut found: impl FnMut(usize, usize, u8)) -> Resu
         }
         register += run.len();
     }
-    if register == REGISTERS { Ok(()) } else { Err(HyperLogLogError::Corrupted) }
+    // Half a run behind the last one is one too many.
+    if register == REGISTERS && taken == bytes.len() { Ok(()) } else { Err(HyperLogLogError::Corrupted) }
 }
 
 /// Makes a value dense, which a dense one is already.
