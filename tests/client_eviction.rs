@@ -134,3 +134,13 @@ fn what_is_not_read_and_what_is_queued_counts() {
         assert_eq!(queue.call(["SET", "other", &value]).as_str(), Some("QUEUED"));
     }
 }
+
+#[test]
+fn the_least_limit_lets_somebody_in_who_can_take_it_back() {
+    let server = start(&[]);
+    let mut client = connect(&server);
+    assert!(client.call(["CONFIG", "SET", "maxmemory-clients", "1"]).is_ok());
+    assert!(connect(&server).call(["PING"]).as_error().is_none());
+    assert!(client.call(["CONFIG", "SET", "maxmemory-clients", "0"]).is_ok());
+    assert_eq!(evicted(&mut client), 0);
+}

@@ -70,26 +70,66 @@ impl Engine {
         let memory = &self.client_memory;
         // Somebody else is at it.
         let Some(_evicting) = memory.evicting.try_lock() else { return };
-        let mut clients = self.registry.all();
-        clients.retain(|client| !client.is_killed());
-        let mut total = 0;
-        for client in &clients {
-            let bytes = client.memory();
-            memory.count(client, bytes);
-            total += bytes as u64;
+        // What each takes is read once: they go on meanwhile, and come and go.
+        let mut clients: Vec<_> = self.registry.all().into_iter().map(|client| (client.memory(), client)).collect();
+        clients.retain(|(_, client)| !client.is_killed());
+        for (bytes, client) in &clients {
+            memory.count(client, *bytes);
+            // Whoever has gone since has been forgotten before this, and must be once more.
+            if self.registry.find(client.id).is_none() {
+                memory.count(client, 0);
+            }
         }
-        clients.retain(|client| !client.no_evict.load(Ordering::Relaxed));
-        clients.sort_by_cached_key(|client| std::cmp::Reverse(client.counted_memory.load(Ordering::Relaxed)));
-        for client in clients {
+        let mut total: u64 = clients.iter().map(|(bytes, _)| *bytes as u64).sum();
+        clients.retain(|(_, client)| !client.no_evict.load(Ordering::Relaxed));
+        clients.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (bytes, client) in clients {
             if total <= limit {
                 break;
             }
-            let bytes = client.counted_memory.load(Ordering::Relaxed);
-            total -= bytes as u64;
+            total = total.saturating_sub(bytes as u64);
             client.kill();
             memory.count(&client, 0);
             self.stats.evicted_clients.fetch_add(1, Ordering::Relaxed);
             log::info!("client {} at {} has to go: it takes {bytes} bytes", client.id, client.addr);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resplite_storage::clock::Clock;
+    use resplite_storage::disk::RealDisk;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn nothing_is_left_of_clients_that_come_and_go_while_others_are_looked_for() {
+        let settings =
+            Settings { maxmemory_clients: crate::config::ClientLimit::Bytes(200 << 10), ..Settings::default() };
+        let engine = Engine::new(settings.clone(), Clock::manual(Duration::from_secs(1)), 2, 1, Arc::new(RealDisk));
+        engine.set_client_memory_limit(&settings);
+        let rounds = if cfg!(miri) { 20 } else { 3000 };
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let engine = &engine;
+                scope.spawn(move || {
+                    for round in 0..rounds {
+                        let id = engine.registry.next_id();
+                        let user = engine.acl.default_user();
+                        let record = ClientRecord::new(id, user, "peer".into(), "here".into(), -1, 0);
+                        let mut session = engine.open_session(record);
+                        for step in 0..4 {
+                            let bytes = (round * 37 + step * 40_000 + thread * 10_000) % 150_000;
+                            session.record.query_capacity.store(bytes, Ordering::Relaxed);
+                            engine.look_at_client(&session.record);
+                        }
+                        engine.close_session(&mut session);
+                    }
+                });
+            }
+        });
+        assert_eq!(engine.client_memory.total.load(Ordering::Relaxed), 0);
     }
 }

@@ -167,6 +167,8 @@ pub(crate) struct KeySpec {
     pub(crate) shown_from: Option<i64>,
     /// An empty argument is no key if this word is among the arguments.
     pub(crate) empty_with: Option<&'static str>,
+    /// Finds the key where the search for the word may not: the word can be given again, or be what another word is followed by.
+    pub(crate) exact: Option<fn(Args<'_>) -> Option<usize>>,
     /// They are no keys, but in a cluster they decide about the node as if they were: nothing is locked for them.
     pub(crate) is_channel: bool,
 }
@@ -198,6 +200,7 @@ impl KeySpec {
             find: Find::Range { last: 0, step: 1, limit: 0 },
             shown_from: None,
             empty_with: None,
+            exact: None,
             is_channel: false,
         }
     }
@@ -211,6 +214,7 @@ impl KeySpec {
             find: Find::Range { last, step, limit: 0 },
             shown_from: None,
             empty_with: None,
+            exact: None,
             is_channel: false,
         }
     }
@@ -232,6 +236,7 @@ impl KeySpec {
             find,
             shown_from: None,
             empty_with: None,
+            exact: None,
             is_channel: false,
         }
     }
@@ -246,6 +251,12 @@ impl KeySpec {
     /// Has COMMAND INFO say that the search for the word begins there.
     pub(crate) const fn shown_from(mut self, from: i64) -> Self {
         self.shown_from = Some(from);
+        self
+    }
+
+    /// Has the key be found by `find`, whatever COMMAND INFO says of the search.
+    pub(crate) const fn found_by(mut self, find: fn(Args<'_>) -> Option<usize>) -> Self {
+        self.exact = Some(find);
         self
     }
 
@@ -264,6 +275,7 @@ impl KeySpec {
             find: Find::Count { count: 0, first: 1, step: 1 },
             shown_from: None,
             empty_with: None,
+            exact: None,
             is_channel: false,
         }
     }
@@ -277,6 +289,7 @@ impl KeySpec {
             find: Find::Unknown(find),
             shown_from: None,
             empty_with: None,
+            exact: None,
             is_channel: false,
         }
     }
@@ -291,7 +304,8 @@ impl KeySpec {
     /// Calls `found` with the index of each key; returns whether all keys that the arguments announce are there. What does
     /// not fit is left out, the handler will complain about it.
     pub(crate) fn for_each(&self, args: Args<'_>, mut found: impl FnMut(usize)) -> bool {
-        if let Find::Unknown(find) = self.find {
+        let exact = if let Find::Unknown(find) = self.find { Some(find) } else { self.exact };
+        if let Some(find) = exact {
             find(args).into_iter().for_each(found);
             return true;
         }

@@ -67,6 +67,9 @@ pub enum AppendFsync {
     No,
 }
 
+/// The least that `maxmemory-clients` can mean, in bytes.
+const LEAST_CLIENT_MEMORY: u64 = 128 * 1024;
+
 /// Who has to go when memory runs out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
@@ -405,10 +408,12 @@ impl Default for Settings {
 impl Settings {
     /// Bytes that all clients together may take; 0 is no limit.
     pub(crate) fn client_memory_limit(&self) -> u64 {
-        match self.maxmemory_clients {
+        let limit = match self.maxmemory_clients {
             ClientLimit::Bytes(bytes) => bytes,
             ClientLimit::Percent(percent) => (u128::from(self.maxmemory) * u128::from(percent) / 100) as u64,
-        }
+        };
+        // Less would let nobody in any more, not even who wants to take it back.
+        if limit == 0 { 0 } else { limit.max(LEAST_CLIENT_MEMORY) }
     }
 
     /// Sets one setting from the words behind its name, as a line of a configuration file does.

@@ -380,3 +380,39 @@ fn the_password_of_the_settings_is_that_of_default() {
         "#,
     );
 }
+
+#[test]
+fn the_key_that_a_command_really_writes_to_is_the_one_that_counts() {
+    let ours = server();
+    let mut client = ours.client();
+    client.call(["GEOADD", "k", "0", "0", "m"]);
+    client.call(["SET", "b", "precious"]);
+    client.call(["RPUSH", "l", "1"]);
+    client.call(["ACL", "SETUSER", "ann", "on", "nopass", "~k", "~a", "~l", "+@all"]);
+    client.call(["AUTH", "ann", ""]);
+    let refused = "NOPERM No permissions to access a key";
+    for line in [
+        "GEORADIUS k 0 0 1 m STORE b",
+        "GEORADIUS k 0 0 1 m STORE a STORE b",
+        "GEORADIUS k 0 0 1 m STOREDIST a STORE b",
+        "GEORADIUS k 0 0 1 m STORE a STOREDIST b",
+        "GEORADIUS k 50 50 1 m STORE a STORE b",
+        "GEORADIUS k 0 0 1 m COUNT 1 STORE STORE STORE b",
+        "GEORADIUSBYMEMBER k m 1 m STORE a STORE b",
+        "GEORADIUSBYMEMBER k m 1 m STORE b STOREDIST b",
+        "SORT l STORE a STORE b",
+        "SORT l LIMIT 0 1 STORE b",
+    ] {
+        assert_eq!(client.call(line.split(' ')).as_error(), Some(refused), "{line}");
+    }
+    for line in [
+        "GEORADIUS k 0 0 1 m STORE b STORE a",
+        "GEORADIUSBYMEMBER k m 1 m STOREDIST b STORE a",
+        "SORT l STORE b STORE a",
+    ] {
+        assert_eq!(client.call(line.split(' ')).as_int(), Some(1), "{line}");
+    }
+    assert_eq!(ours.client().call(["GET", "b"]).as_str(), Some("precious"));
+    // A word that is another one's key.
+    assert_eq!(client.call("GEORADIUS k 0 0 1 m STORE b STORE store".split(' ')).as_error(), Some(refused));
+}

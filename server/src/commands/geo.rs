@@ -2,7 +2,7 @@
 
 use super::sorted_set::{Scores, add_all};
 use super::{float, int, is, write_item};
-use crate::command::{Command, Flags, Group, Handler, KeySpec, Locks, usage};
+use crate::command::{Command, Flags, Group, Handler, KeySpec, usage};
 use crate::context::Ctx;
 use crate::error::{CmdResult, CommandError};
 use crate::notify::EventClasses;
@@ -430,10 +430,20 @@ fn geosearchstore(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResu
     search(ctx, args, out, Form::SearchStore)
 }
 
-/// Whether STORE and STOREDIST turn up so often that the key specifications, which find the first of each, may miss the
-/// destination: it is behind the last.
-fn stores_twice(args: Args<'_>) -> bool {
-    args.iter().skip(5).filter(|word| is(word, "store") || is(word, "storedist")).count() > 1
+/// The key behind the last STORE or STOREDIST, which is the one that counts, if that is this word; options begin at `from`.
+fn destination(args: Args<'_>, from: usize, wanted: &str) -> Option<usize> {
+    let (mut found, mut at) = (None, from);
+    while let Some(word) = args.get(at) {
+        at += match word {
+            word if is(word, "store") || is(word, "storedist") => {
+                found = (at + 1 < args.len()).then_some((at + 1, is(word, wanted))).or(found);
+                2
+            }
+            word if is(word, "count") => 2,
+            _ => 1,
+        };
+    }
+    found.filter(|(_, is_wanted)| *is_wanted).map(|(at, _)| at)
 }
 
 /// The options that all commands of the older form have.
@@ -450,9 +460,8 @@ macro_rules! radius_options {
 const GEORADIUS: Command = write("georadius", georadius)
     .arity(-6)
     .key(usage::READ, 1)
-    .keys(KeySpec::behind(usage::OVERWRITE, 6, "STORE"))
-    .keys(KeySpec::behind(usage::OVERWRITE, 6, "STOREDIST"))
-    .locks(Locks::AllIf(stores_twice))
+    .keys(KeySpec::behind(usage::OVERWRITE, 6, "STORE").found_by(|args| destination(args, 6, "store")))
+    .keys(KeySpec::behind(usage::OVERWRITE, 6, "STOREDIST").found_by(|args| destination(args, 6, "storedist")))
     .flag(Flags::MOVABLEKEYS)
     .since("3.2.0")
     .doc("The members within a circle around a place, shown or kept. GEOSEARCH can do more.")
@@ -472,9 +481,8 @@ const GEORADIUS_RO: Command = read("georadius_ro", georadius)
 const GEORADIUSBYMEMBER: Command = write("georadiusbymember", georadiusbymember)
     .arity(-5)
     .key(usage::READ, 1)
-    .keys(KeySpec::behind(usage::OVERWRITE, 5, "STORE"))
-    .keys(KeySpec::behind(usage::OVERWRITE, 5, "STOREDIST"))
-    .locks(Locks::AllIf(stores_twice))
+    .keys(KeySpec::behind(usage::OVERWRITE, 5, "STORE").found_by(|args| destination(args, 5, "store")))
+    .keys(KeySpec::behind(usage::OVERWRITE, 5, "STOREDIST").found_by(|args| destination(args, 5, "storedist")))
     .flag(Flags::MOVABLEKEYS)
     .since("3.2.0")
     .doc("The members within a circle around a member, shown or kept. GEOSEARCH can do more.")

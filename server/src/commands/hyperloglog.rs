@@ -40,16 +40,26 @@ fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, out: &mut Reply) -> CmdResult {
         ctx.set_string(&args[1], NewString::Bytes(&hyperloglog::new()), Expiry::Never);
         ctx.notify_if_created(&args[1]);
     }
-    let has_changed = edit(ctx, &args[1], |bytes| {
-        let mut has_changed = false;
+    let (has_changed, damage) = edit(ctx, &args[1], |bytes| {
+        let (mut has_changed, mut damage) = (false, None);
         for element in args.iter().skip(2) {
-            has_changed |= hyperloglog::add(bytes, element, most)?;
+            match hyperloglog::add(bytes, element, most) {
+                Ok(changed) => has_changed |= changed,
+                Err(error) => {
+                    damage = Some(error);
+                    break;
+                }
+            }
         }
         if is_new {
             hyperloglog::forget_count(bytes);
         }
-        Ok((has_changed, has_changed))
+        Ok(((has_changed, damage), has_changed))
     })?;
+    if let Some(error) = damage {
+        // What came before it has been added all the same, and the log says so: it fails there, too.
+        return Err(error.into());
+    }
     if is_new || has_changed {
         ctx.notify(EventClasses::STRING, "pfadd", &args[1]);
     }
