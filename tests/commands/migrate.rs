@@ -5,6 +5,7 @@ use crate::support::{Connection, builder, check, server};
 use resplite::{Client, Server, Value};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 /// A port that nobody has.
 fn free_port() -> u16 {
@@ -167,6 +168,19 @@ fn what_does_not_answer_ok_gets_nothing() {
     let gone = listener(drop);
     assert!(migrate(&mut client, gone.port(), "a 0 5000").starts_with("IOERR error or timeout "));
     // It takes the first key and then says no more.
+    // Each byte comes in time, and the line does not: nobody would wait for sixteen thousand of them.
+    let trickling = listener(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let mut request = [0; 1024];
+        loop {
+            // What has been sent is taken, and then nothing comes for a while.
+            while stream.read(&mut request).is_ok_and(|len| len > 0) {}
+            if stream.write_all(b"+").is_err() {
+                return;
+            }
+        }
+    });
+    assert_eq!(migrate(&mut client, trickling.port(), "a 0 200"), reading);
     let halfway = listener(|mut stream| {
         let mut some = [0; 4096];
         let _ = stream.read(&mut some);
