@@ -75,6 +75,25 @@ impl CommandStats {
         }
     }
 
+    /// Adds calls of one command that were timed one by one.
+    pub(crate) fn add_timed(&self, client: u64, calls: &[Timed], tracks_latency: bool) {
+        let Some(command) = calls.first().map(|call| call.command) else { return };
+        let row = self.row(client, command);
+        row.calls.fetch_add(calls.len() as u64, Ordering::Relaxed);
+        row.micros.fetch_add(calls.iter().map(|call| call.micros).sum(), Ordering::Relaxed);
+        let failed = calls.iter().filter(|call| call.has_failed).count() as u64;
+        if failed != 0 {
+            row.failed.fetch_add(failed, Ordering::Relaxed);
+        }
+        if tracks_latency {
+            let mut durations = row.durations.lock();
+            let durations = durations.get_or_insert_with(histogram);
+            for call in calls {
+                durations.saturating_record(call.micros.saturating_mul(1000).clamp(1, LONGEST));
+            }
+        }
+    }
+
     /// Counts a command that was refused.
     pub(crate) fn count_rejected(&self, client: u64, command: &Command) {
         self.row(client, command).rejected.fetch_add(1, Ordering::Relaxed);
@@ -130,10 +149,24 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, DIGITS).unwrap_or_else(|_| unreachable!("these are bounds"))
 }
 
-/// The fast commands of a session that have run since the clock was last read.
+/// A call of a command that was timed by itself.
+pub(crate) struct Timed {
+    command: &'static Command,
+    micros: u64,
+    has_failed: bool,
+}
+
+/// Calls that a connection has room for between its batches.
+const FEW_TIMED: usize = 8;
+/// Calls that are kept before they are added to the statistics.
+const MOST_TIMED: usize = 256;
+
+/// Commands of a session that are not in the statistics yet: fast ones that have run since the clock was last read, and others of
+/// the same batch.
 #[derive(Default)]
 pub(crate) struct Tally {
     lines: SmallVec<[Line; 1]>,
+    timed: Vec<Timed>,
     /// The running command has failed.
     pub(crate) has_failed: bool,
     /// Fast commands inside EXEC and scripts, of which some are timed.
@@ -167,6 +200,28 @@ impl Tally {
             }
             None => self.lines.push(Line { command, calls: 1, failed }),
         }
+    }
+
+    /// Notes a command that was timed by itself; returns whether there are so many of them that they have to be added.
+    #[inline]
+    pub(crate) fn note_timed(&mut self, command: &'static Command, micros: u64) -> bool {
+        let has_failed = std::mem::take(&mut self.has_failed);
+        self.timed.push(Timed { command, micros, has_failed });
+        self.timed.len() >= MOST_TIMED
+    }
+
+    /// Whether there are commands that were timed by themselves.
+    #[inline]
+    pub(crate) fn has_timed(&self) -> bool {
+        !self.timed.is_empty()
+    }
+
+    /// Hands out the commands that were timed by themselves, those of one kind that followed each other together.
+    pub(crate) fn take_timed(&mut self, add: impl FnMut(&[Timed])) {
+        self.timed.chunk_by(|one, next| std::ptr::eq(one.command, next.command)).for_each(add);
+        self.timed.clear();
+        // An idle connection keeps next to nothing.
+        self.timed.shrink_to(FEW_TIMED);
     }
 
     /// Whether there is anything to share a time.
@@ -226,6 +281,24 @@ mod tests {
         stats.reset();
         assert_eq!(stats.totals(command("get")), Totals::default());
         assert!(stats.durations(command("get")).is_none());
+    }
+
+    #[test]
+    fn what_was_timed_by_itself_is_added_in_one_go() {
+        let stats = CommandStats::new(1);
+        let mut tally = Tally::default();
+        for (name, micros) in [("set", 3), ("set", 5), ("lrange", 7), ("set", 11)] {
+            tally.has_failed = micros == 5;
+            assert!(!tally.note_timed(command(name), micros));
+        }
+        tally.take_timed(|calls| stats.add_timed(0, calls, true));
+        assert!(!tally.has_timed() && !tally.has_failed);
+        let expected = Totals { calls: 3, micros: 19, rejected: 0, failed: 1 };
+        assert_eq!(stats.totals(command("set")), expected);
+        assert_eq!(stats.totals(command("lrange")), Totals { calls: 1, micros: 7, ..Totals::default() });
+        let durations = stats.durations(command("set")).unwrap();
+        assert_eq!((durations.len(), durations.min() / 1000, durations.max() / 1000), (3, 2, 11));
+        assert!((1..MOST_TIMED).all(|_| !tally.note_timed(command("set"), 1)) && tally.note_timed(command("set"), 1));
     }
 
     #[test]

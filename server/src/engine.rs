@@ -465,6 +465,10 @@ impl Engine {
                 self.share(session, now.saturating_sub(micros));
                 micros = now;
             }
+            // Whoever asks for the statistics, or sets them back, has them whole.
+            if session.tally.has_timed() && prepared.command.is_some_and(|command| command.group == Group::Server) {
+                self.add_timed(session);
+            }
             let before = session.ran;
             self.execute(session, *prepared, args, micros, out);
             ran.commands += 1;
@@ -489,6 +493,9 @@ impl Engine {
             let now = self.clock.micros();
             self.share(session, now.saturating_sub(micros));
             micros = now;
+        }
+        if session.tally.has_timed() {
+            self.add_timed(session);
         }
         let record = &session.record;
         if let Some(last) = ran.commands.checked_sub(1)
@@ -522,15 +529,22 @@ impl Engine {
     ) {
         let Some(command) = command.filter(|_| !session.is_replay) else { return };
         let took = now.saturating_sub(micros);
-        let failed = u64::from(std::mem::take(&mut session.tally.has_failed));
         if let Some(pending) = &session.pending {
+            session.tally.has_failed = false;
             return pending.set_time(took);
         }
         // What was run was resolved at the door.
         let ran = command::resolve(Some(command), args).unwrap_or(command);
-        let measured = (1, took.saturating_mul(1000));
-        self.note_ran(session, ran, &command_stats::Ran { calls: 1, failed, micros: took, measured });
+        if session.tally.note_timed(ran, took) {
+            self.add_timed(session);
+        }
         self.slow.note(Done { command, args, client: &session.record, micros: now, took }, &session.settings);
+    }
+
+    /// Adds what was timed by itself to the statistics.
+    fn add_timed(&self, session: &mut Session) {
+        let (client, tracks) = (session.record.id, session.settings.latency_tracking);
+        session.tally.take_timed(|calls| self.command_stats.add_timed(client, calls, tracks));
     }
 
     /// Lets the fast commands that have run since the clock was last read share the time.
@@ -597,6 +611,7 @@ impl Engine {
         self.execute(session, prepared, args, micros, out);
         if session.ran != 0 {
             self.note_duration(session, prepared.command, args, micros, self.clock.micros());
+            self.add_timed(session);
         }
         self.stats.commands.fetch_add(std::mem::take(&mut session.ran), Ordering::Relaxed);
     }
