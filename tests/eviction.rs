@@ -248,3 +248,21 @@ fn large_values_are_freed_by_others_if_that_is_asked_for() {
     client.call(["DEL", "list"]);
     emptied(&mut client, "RENAME");
 }
+
+#[test]
+fn a_script_that_takes_its_time_is_no_lack_of_memory() {
+    let server = Server::builder().workers(2).start().expect("it starts");
+    let address = server.address().expect("it listens");
+    let (mut scripting, mut writing) = (Connection::tcp(address), Connection::tcp(address));
+    writing.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", "2mb"]);
+    let value = "v".repeat(100_000);
+    // Each one needs another one to go, also while the script keeps all of them for itself.
+    for round in 0..3 {
+        scripting.send(["EVAL", "local x = 0 for i = 1, 2e7 do x = x + i end return x", "0"]);
+        for number in 0..40 {
+            let reply = writing.call(["SET", &format!("key{round}:{number}"), &value]);
+            assert!(reply.is_ok(), "{reply:?}");
+        }
+        assert!(scripting.read().as_int().is_some());
+    }
+}

@@ -33,6 +33,9 @@ pub(crate) enum Room {
     None,
 }
 
+/// A script that takes its time keeps the shards for itself, so that nobody knows what may go.
+struct KeptByScript;
+
 /// What one server knows of its victims.
 #[derive(Default)]
 pub(crate) struct Evictor {
@@ -76,7 +79,10 @@ impl Engine {
     /// Bytes of data and tables. Looks at no shard.
     pub(crate) fn used_memory(&self) -> usize {
         let bytes = self.keyspace.used_bytes();
-        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+        // The plain look first: a new peak is rare, and others look as well.
+        if bytes > self.peak_memory.load(Ordering::Relaxed) {
+            self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+        }
         bytes
     }
 
@@ -100,11 +106,13 @@ impl Engine {
                 break;
             }
             match self.next_victim(began, settings) {
-                Some(victim) => self.evict(housekeeper, &victim, began, settings),
-                None => {
+                Ok(Some(victim)) => self.evict(housekeeper, &victim, began, settings),
+                Ok(None) => {
                     room = Room::None;
                     break;
                 }
+                // The command waits for the script as any other does, and keys go on going behind it.
+                Err(KeptByScript) => break,
             }
         }
         let now = self.clock.micros();
@@ -127,7 +135,7 @@ impl Engine {
     }
 
     /// The best of what is remembered and of some more keys; `None` if no key may go.
-    fn next_victim(&self, micros: u64, settings: &Settings) -> Option<Candidate> {
+    fn next_victim(&self, micros: u64, settings: &Settings) -> Result<Option<Candidate>, KeptByScript> {
         let mut pool = self.evictor.pool.lock();
         let mut chance = self.chance.lock().fork();
         let shards = self.keyspace.shards();
@@ -137,7 +145,7 @@ impl Engine {
             let shard = (first + step) % shards;
             // A script that keeps its shards would keep whoever waits here.
             let locked = self.keyspace.lock_one_unless(shard, || self.scripts.running.is_long());
-            let Some(mut locked) = locked else { break };
+            let mut locked = locked.ok_or(KeptByScript)?;
             let Some(shard) = locked.only() else { break };
             for db in 0..self.keyspace.databases() {
                 let policy = settings.maxmemory_policy;
@@ -159,9 +167,9 @@ impl Engine {
             // What is left over must not be the first to go the next time.
             let victim = (!pool.is_empty()).then(|| chance.usize(..pool.len())).map(|at| pool.swap_remove(at));
             pool.clear();
-            return victim;
+            return Ok(victim);
         }
-        pool.pop()
+        Ok(pool.pop())
     }
 
     /// Removes a key; those who log, watch, track and listen hear of it.
